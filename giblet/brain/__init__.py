@@ -1,0 +1,1 @@
+"""Scans in; cleaned time courses per subject and run, and their ceiling, out."""

@@ -1,0 +1,145 @@
+"""The configuration: read against its schemas before any job is planned.
+
+``config/schemas/config.schema.yaml`` describes the top level and names one schema file per
+block. Unknown keys are errors with the nearest valid key; missing keys get the schema's
+default, so the rules can rely on every key being there.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from giblet.errors import ConfigError
+
+SCHEMAS = Path(__file__).resolve().parent.parent / "config" / "schemas"
+Schema = dict[str, Any]
+
+
+def load_schema(folder: str | Path = SCHEMAS) -> Schema:
+    """Read the top-level schema with its blocks put in place of their references."""
+    folder = Path(folder)
+    schema = _read_yaml(folder / "config.schema.yaml")
+    for name, part in schema["properties"].items():
+        if "$ref" in part:
+            schema["properties"][name] = _read_yaml(folder / part["$ref"])
+    return schema
+
+
+def _read_yaml(path: Path) -> Schema:
+    with path.open(encoding="utf-8") as handle:
+        loaded: Schema = yaml.safe_load(handle)
+    return loaded
+
+
+def leaf_keys(schema: Schema, above: str = "") -> Iterator[str]:
+    """Names of all settings, with slashes between the levels: ``stimulus/video/width``."""
+    for name, part in schema["properties"].items():
+        path = f"{above}{name}"
+        if "properties" in part:
+            yield from leaf_keys(part, f"{path}/")
+        else:
+            yield path
+
+
+def complete(config: dict[str, Any], schema: Schema | None = None) -> dict[str, Any]:
+    """Check a configuration and fill in the defaults, in place.
+
+    Raises
+    ------
+    ConfigError
+        Naming the key, its value, what is allowed, and for an unknown key the nearest
+        valid one.
+    """
+    schema = schema or load_schema()
+    _refuse_unknown(config, schema, "")
+    _fill_defaults(config, schema)
+    _refuse_invalid(config, schema)
+    return config
+
+
+def _refuse_unknown(config: Mapping[str, Any], schema: Schema, above: str) -> None:
+    known = schema["properties"]
+    for key, value in config.items():
+        path = f"{above}{key}"
+        if key not in known:
+            raise ConfigError(f"unknown config key {path!r}{_suggestion(path, schema)}")
+        if "properties" in known[key]:
+            if not isinstance(value, Mapping):
+                raise ConfigError(
+                    f"config key {path!r} is {value!r}, expected a block of settings: "
+                    f"{', '.join(sorted(known[key]['properties']))}"
+                )
+            _refuse_unknown(value, known[key], f"{path}/")
+
+
+def _suggestion(path: str, schema: Schema) -> str:
+    """The nearest valid key: first among the neighbours, then anywhere."""
+    level, _, name = path.rpartition("/")
+    block = schema
+    for part in filter(None, level.split("/")):
+        block = block["properties"][part]
+    near = difflib.get_close_matches(str(name), block["properties"], n=1)
+    if near:
+        return f": did you mean {'/'.join(filter(None, [level, near[0]]))!r}?"
+    root = load_schema() if "properties" not in schema else schema
+    elsewhere = [key for key in leaf_keys(root) if key.rpartition("/")[2] == name]
+    if elsewhere:
+        return f": did you mean {elsewhere[0]!r}?"
+    return f": valid here are {', '.join(sorted(block['properties']))}"
+
+
+def _fill_defaults(config: dict[str, Any], schema: Schema) -> None:
+    for name, part in schema["properties"].items():
+        if "properties" in part:
+            _fill_defaults(config.setdefault(name, {}), part)
+        elif name not in config and "default" in part:
+            config[name] = part["default"]
+
+
+def _refuse_invalid(config: Mapping[str, Any], schema: Schema) -> None:
+    import jsonschema
+
+    validator = jsonschema.Draft202012Validator(schema)
+    for error in sorted(validator.iter_errors(config), key=lambda found: list(found.path)):
+        path = "/".join(str(part) for part in error.absolute_path) or "(top level)"
+        about = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
+        raise ConfigError(
+            f"config key {path!r}: {error.message}" + (f" ({about})" if about else "")
+        )
+
+
+def get(config: Mapping[str, Any], path: str) -> Any:
+    """Value of a key written with slashes."""
+    value: Any = config
+    for part in path.split("/"):
+        value = value[part]
+    return value
+
+
+def flat(config: Mapping[str, Any], *paths: str) -> dict[str, Any]:
+    """Settings as keyword arguments, each named by the last part of its path.
+
+    A path that names a block gives all settings directly in it (not in blocks below it).
+
+    Raises
+    ------
+    ConfigError
+        If two paths end in the same name.
+    """
+    out: dict[str, Any] = {}
+    for path in paths:
+        value = get(config, path)
+        if isinstance(value, Mapping):
+            found = {k: v for k, v in value.items() if not isinstance(v, Mapping)}
+        else:
+            found = {path.rpartition("/")[2]: value}
+        clash = sorted(set(found) & set(out))
+        if clash:
+            raise ConfigError(f"setting {clash[0]!r} is named twice among {', '.join(paths)}")
+        out.update(found)
+    return dict(sorted(out.items()))

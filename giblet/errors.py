@@ -1,0 +1,64 @@
+"""Exceptions a user can act on.
+
+Every message names the file or key, both values that disagree, and what to type. Each
+family is raised where the bad thing is first seen; jobs print the message without a
+traceback (see :mod:`giblet.jobs`).
+"""
+
+from __future__ import annotations
+
+
+class GibletError(Exception):
+    """Base of all errors that are the input's fault rather than the program's."""
+
+
+class ConfigError(GibletError):
+    """A configuration value or key that cannot be used."""
+
+
+class TableError(ConfigError):
+    """A runs, scans or annotation table whose rows or columns cannot be used."""
+
+
+class StoreError(GibletError):
+    """A cached file that is missing, damaged, or not what its reader expects."""
+
+
+class MediaError(GibletError):
+    """A film or sound file that cannot be opened or decoded as asked."""
+
+
+class AnnotationError(GibletError):
+    """An annotation, transcript or subtitle file that cannot be read as timed text."""
+
+
+class BrainError(GibletError):
+    """A scan, mask, atlas or confounds file that cannot be used."""
+
+
+class AlignError(GibletError):
+    """Stimulus and brain that cannot be laid on one time axis, or an impossible split."""
+
+
+class CodecError(GibletError):
+    """Audio codec settings that contradict each other or the codec's weights."""
+
+
+class PretrainedModelError(GibletError):
+    """A pretrained model that is not on this machine and cannot be fetched."""
+
+
+class ModelError(GibletError):
+    """A network whose configured sizes break a rule of the architecture."""
+
+
+class TrainError(GibletError):
+    """Training that cannot start, continue or resume."""
+
+
+class ValidationError(GibletError):
+    """Predictions that cannot be scored against the study."""
+
+
+class MissingExtraError(GibletError):
+    """An optional package that a configured feature needs."""

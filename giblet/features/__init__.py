@@ -1,0 +1,1 @@
+"""Numbers for the network: codec frames, text embeddings, optional video backbone."""

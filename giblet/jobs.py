@@ -1,0 +1,89 @@
+"""What every workflow script shares: log file, threads, provenance, error text.
+
+A script is ``with job(snakemake) as j: library_call(j.input.x, j.output.y, **settings)``.
+The `snakemake` object is only looked at, never imported, so the library stays usable
+without Snakemake.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from giblet.errors import GibletError
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@contextmanager
+def job(snakemake: Any) -> Iterator[Any]:
+    """Run the body as one workflow job.
+
+    Standard output and error go to the rule's log. A :class:`GibletError` ends the job with
+    its message alone, on the terminal and in the log; any other exception keeps its
+    traceback. Libraries must be imported inside the block, after the threads are set.
+
+    The job's params are passed on to :mod:`giblet.store`, which writes them into what it
+    makes, and stamped beside the results when the body succeeds (see :func:`stamp_path`).
+    """
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = str(snakemake.threads)
+    # Spinning OpenMP threads starve the other jobs of a shared machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    params = dict(snakemake.params.items())
+    code = params.pop("code", "")
+    os.environ["GIBLET_PROVENANCE"] = json.dumps({"params": params, "code": code}, default=str)
+    log = Path(str(snakemake.log[0])) if len(snakemake.log) else None
+    terminal = sys.stderr
+    try:
+        with _logging_to(log):
+            yield snakemake
+            _stamp(snakemake, params, code)
+    except GibletError as error:
+        message = f"{type(error).__name__}: {error}"
+        print(f"\nrule {snakemake.rule}: {message}\n", file=terminal)
+        if log is not None:
+            with log.open("a") as handle:
+                print(message, file=handle)
+        sys.exit(1)
+    except Exception:
+        if log is not None:
+            with log.open("a") as handle:
+                traceback.print_exc(file=handle)
+        raise
+
+
+@contextmanager
+def _logging_to(log: Path | None) -> Iterator[None]:
+    if log is None:
+        yield
+        return
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", buffering=1) as handle, redirect_stdout(handle), redirect_stderr(handle):
+        yield
+
+
+def stamp_path(first_output: str | Path) -> Path:
+    """Where the params that made a job's outputs are kept: beside the first of them."""
+    path = Path(first_output)
+    return path.with_name(f".{path.name}.params.json")
+
+
+def _stamp(snakemake: Any, params: dict[str, Any], code: str) -> None:
+    """Record the job's params beside its first output.
+
+    Snakemake keeps its own record in ``.snakemake/``; this one travels with copied results.
+    """
+    if not len(snakemake.output):
+        return
+    path = stamp_path(snakemake.output[0])
+    record = {"rule": snakemake.rule, "params": params, "code": code}
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    partial.write_text(json.dumps(record, sort_keys=True, default=str, indent=1))
+    partial.replace(path)

@@ -1,0 +1,1 @@
+"""A study with a known truth: a film, and the scans of people who never watched it."""

@@ -1,0 +1,1 @@
+"""Film and annotation table in; sound, frames and words per TR out."""

@@ -1,0 +1,1 @@
+"""Fitting the network and, beside it, the linear baseline."""

@@ -1,0 +1,1 @@
+"""Scores, pictures, sounds and the report."""
