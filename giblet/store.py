@@ -100,19 +100,18 @@ def writing(
     units: str = "",
 ) -> Iterator[h5py.File]:
     """Open a new HDF5 file for writing; it appears under its name only when complete."""
-    with replacing(path) as partial:
-        with h5py.File(partial, "w") as file:
-            made_by = provenance()
-            file.attrs["stage"] = stage
-            file.attrs["run"] = run
-            if tr_s is not None:
-                exact = as_fraction(tr_s, "tr_s")
-                file.attrs["tr_s"] = [exact.numerator, exact.denominator]
-            file.attrs["units"] = units
-            file.attrs["params"] = json.dumps(made_by.get("params", {}), sort_keys=True)
-            file.attrs["code"] = made_by.get("code", "")
-            file.attrs["versions"] = json.dumps(library_versions(), sort_keys=True)
-            yield file
+    with replacing(path) as partial, h5py.File(partial, "w") as file:
+        made_by = provenance()
+        file.attrs["stage"] = stage
+        file.attrs["run"] = run
+        if tr_s is not None:
+            exact = as_fraction(tr_s, "tr_s")
+            file.attrs["tr_s"] = [exact.numerator, exact.denominator]
+        file.attrs["units"] = units
+        file.attrs["params"] = json.dumps(made_by.get("params", {}), sort_keys=True)
+        file.attrs["code"] = made_by.get("code", "")
+        file.attrs["versions"] = json.dumps(library_versions(), sort_keys=True)
+        yield file
 
 
 @contextmanager

@@ -18,7 +18,7 @@ Examples
 --------
 37.5 codec frames a second at a TR of 1.5 s are 56.25 a TR:
 
->>> [stop - start for start, stop in tr_ranges(4, "1.5", "37.5")]
+>>> [int(stop - start) for start, stop in tr_ranges(4, "1.5", "37.5")]
 [57, 56, 56, 56]
 >>> n_items(1000, "1.5", "37.5")
 56250
