@@ -56,14 +56,14 @@ def complete(config: dict[str, Any], schema: Schema | None = None) -> dict[str, 
         valid one.
     """
     schema = schema or load_schema()
-    _refuse_unknown(config, schema, "")
+    _refuse_unknown(config, schema, "", schema)
     _fill_defaults(config, schema)
     _refuse_invalid(config, schema)
     return config
 
 
-def _refuse_unknown(config: Mapping[str, Any], schema: Schema, above: str) -> None:
-    known = schema["properties"]
+def _refuse_unknown(config: Mapping[str, Any], block: Schema, above: str, schema: Schema) -> None:
+    known = block["properties"]
     for key, value in config.items():
         path = f"{above}{key}"
         if key not in known:
@@ -74,7 +74,7 @@ def _refuse_unknown(config: Mapping[str, Any], schema: Schema, above: str) -> No
                     f"config key {path!r} is {value!r}, expected a block of settings: "
                     f"{', '.join(sorted(known[key]['properties']))}"
                 )
-            _refuse_unknown(value, known[key], f"{path}/")
+            _refuse_unknown(value, known[key], f"{path}/", schema)
 
 
 def _suggestion(path: str, schema: Schema) -> str:
@@ -86,8 +86,7 @@ def _suggestion(path: str, schema: Schema) -> str:
     near = difflib.get_close_matches(str(name), block["properties"], n=1)
     if near:
         return f": did you mean {'/'.join(filter(None, [level, near[0]]))!r}?"
-    root = load_schema() if "properties" not in schema else schema
-    elsewhere = [key for key in leaf_keys(root) if key.rpartition("/")[2] == name]
+    elsewhere = [key for key in leaf_keys(schema) if key.rpartition("/")[2] == name]
     if elsewhere:
         return f": did you mean {elsewhere[0]!r}?"
     return f": valid here are {', '.join(sorted(block['properties']))}"

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -39,6 +41,7 @@ def job(snakemake: Any) -> Iterator[Any]:
     params = dict(snakemake.params.items())
     code = params.pop("code", "")
     os.environ["GIBLET_PROVENANCE"] = json.dumps({"params": params, "code": code}, default=str)
+    _stop_with_main_process()
     log = Path(str(snakemake.log[0])) if len(snakemake.log) else None
     terminal = sys.stderr
     try:
@@ -57,6 +60,25 @@ def job(snakemake: Any) -> Iterator[Any]:
             with log.open("a") as handle:
                 traceback.print_exc(file=handle)
         raise
+
+
+def _stop_with_main_process(poll_s: float = 1.0) -> None:
+    """End this job when the Snakemake that started it on this machine is killed.
+
+    An orphan would go on writing what the next run also writes. Jobs that a cluster
+    started belong to the cluster and are left alone.
+    """
+    host, _, pid = os.environ.get("GIBLET_MAIN_PROCESS", "").rpartition(":")
+    if host != os.uname().nodename or "SLURM_JOB_ID" in os.environ:
+        return
+
+    def watch() -> None:
+        while Path(f"/proc/{pid}").exists():
+            time.sleep(poll_s)
+        os._exit(1)
+
+    if Path(f"/proc/{pid}").exists():
+        threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager
