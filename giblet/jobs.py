@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from giblet.errors import GibletError
+from giblet.stamps import write_stamp
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -32,7 +33,7 @@ def job(snakemake: Any) -> Iterator[Any]:
     traceback. Libraries must be imported inside the block, after the threads are set.
 
     The job's params are passed on to :mod:`giblet.store`, which writes them into what it
-    makes, and stamped beside the results when the body succeeds (see :func:`stamp_path`).
+    makes, and stamped beside the results when the body succeeds (see :mod:`giblet.stamps`).
     """
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(snakemake.threads)
@@ -47,7 +48,8 @@ def job(snakemake: Any) -> Iterator[Any]:
     try:
         with _logging_to(log):
             yield snakemake
-            _stamp(snakemake, params, code)
+            if len(snakemake.output):
+                write_stamp(snakemake.output[0], snakemake.rule, {**params, "code": code})
     except GibletError as error:
         message = f"{type(error).__name__}: {error}"
         print(f"\nrule {snakemake.rule}: {message}\n", file=terminal)
@@ -89,23 +91,3 @@ def _logging_to(log: Path | None) -> Iterator[None]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", buffering=1) as handle, redirect_stdout(handle), redirect_stderr(handle):
         yield
-
-
-def stamp_path(first_output: str | Path) -> Path:
-    """Where the params that made a job's outputs are kept: beside the first of them."""
-    path = Path(first_output)
-    return path.with_name(f".{path.name}.params.json")
-
-
-def _stamp(snakemake: Any, params: dict[str, Any], code: str) -> None:
-    """Record the job's params beside its first output.
-
-    Snakemake keeps its own record in ``.snakemake/``; this one travels with copied results.
-    """
-    if not len(snakemake.output):
-        return
-    path = stamp_path(snakemake.output[0])
-    record = {"rule": snakemake.rule, "params": params, "code": code}
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps(record, sort_keys=True, default=str, indent=1))
-    partial.replace(path)
