@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from giblet.errors import ConfigError
+from giblet.timing import as_fraction
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "config" / "schemas"
 Schema = dict[str, Any]
@@ -59,6 +60,9 @@ def complete(config: dict[str, Any], schema: Schema | None = None) -> dict[str, 
     _refuse_unknown(config, schema, "", schema)
     _fill_defaults(config, schema)
     _refuse_invalid(config, schema)
+    if "tr_s" in config:
+        # One notation, so that 1.5, "1.5" and "3/2" are the same setting.
+        config["tr_s"] = str(as_fraction(config["tr_s"], "config key 'tr_s'"))
     return config
 
 
