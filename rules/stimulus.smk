@@ -49,7 +49,7 @@ rule stimulus_text:
     input:
         # The film gives the run's length where the runs table does not.
         movie=of_run("movie"),
-        text=branch(of_run("text"), then=of_run("text"), otherwise=[]),
+        text=of_run("text"),
     output:
         text=f"{RESULTS}/stimulus/{{run}}/text.tsv",
     log:

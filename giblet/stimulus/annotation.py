@@ -119,11 +119,16 @@ def _row(
 
 
 def rows_of_part(
-    path: str | Path, rows: list[Row], text_part: int, restart_s: Exact | None, tr_s: Exact
+    path: str | Path,
+    rows: list[Row],
+    text_part: int,
+    restart_s: Exact | None,
+    gap_s: Exact,
+    tr_s: Exact,
 ) -> list[Row]:
     """Rows with text of one part of a file, in order of time, each with an end."""
     parts = split_parts(rows, restart_s)
     if len(parts) > 1:
         print(f"{path}: {len(parts)} parts ({describe_parts(parts)}); part {text_part} is used")
     chosen = choose_part(path, parts, int(text_part))
-    return [row for row in with_ends(path, chosen, tr_s) if row.text]
+    return [row for row in with_ends(path, chosen, tr_s, gap_s) if row.text]

@@ -57,7 +57,8 @@ class Film:
         stated = any(name in container.format.name for name in STATES_LENGTH)
         if not stated or container.duration is None:
             return None
-        start = container.start_time or 0
+        # Some Matroska writers count the length from the first time stamp, some from 0.
+        start = min(container.start_time or 0, 0)
         return Fraction(start + container.duration, av.time_base) - self.zero_s
 
 

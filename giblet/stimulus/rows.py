@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
@@ -153,10 +154,16 @@ def describe_parts(parts: list[list[Row]]) -> str:
     )
 
 
-def with_ends(path: str | Path, rows: Sequence[Row], last_s: Exact) -> list[Row]:
+def with_ends(path: str | Path, rows: Sequence[Row], last_s: Exact, gap_s: Exact = 0) -> list[Row]:
     """Rows in order of time, each with an end.
 
     A row without one lasts until the next row starts; the last row, `last_s`.
+
+    Parameters
+    ----------
+    gap_s
+        Where no row runs for at most this long, the one that ended last goes on until the
+        next one starts.
 
     Raises
     ------
@@ -164,16 +171,29 @@ def with_ends(path: str | Path, rows: Sequence[Row], last_s: Exact) -> list[Row]
         If a row ends before it starts.
     """
     ordered = sorted(rows, key=lambda row: row.start_s)
-    out = []
-    for index, row in enumerate(ordered):
+    starts = [row.start_s for row in ordered]
+    out: list[Row] = []
+    for row in ordered:
         end = row.end_s
         if end is None:
-            later = (after.start_s for after in ordered[index + 1 :] if after.start_s > row.start_s)
-            end = next(later, row.start_s + as_fraction(last_s))
+            later = bisect_right(starts, row.start_s)
+            end = starts[later] if later < len(starts) else row.start_s + as_fraction(last_s)
         if end < row.start_s:
             raise AnnotationError(
                 f"{path} row {row.number}: ends at {float(end):g} s, before it starts at "
                 f"{float(row.start_s):g} s: correct the row"
             )
         out.append(replace(row, end_s=end))
+    return _without_gaps(out, as_fraction(gap_s, "stimulus/text/gap_s"))
+
+
+def _without_gaps(rows: list[Row], gap_s: Fraction) -> list[Row]:
+    out: list[Row] = []
+    ends = [row.end_s or row.start_s for row in rows]
+    until = ends[0] if ends else Fraction(0)
+    for index, row in enumerate(rows):
+        until = max(until, ends[index])
+        coming = rows[index + 1].start_s if index + 1 < len(rows) else until
+        fills = ends[index] == until and until < coming <= until + gap_s
+        out.append(replace(row, end_s=coming) if fills else row)
     return out
