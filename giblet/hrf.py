@@ -1,7 +1,8 @@
 """Haemodynamic response functions, sampled for TR-long pieces of stimulus.
 
 ``BOLD[t] = sum_k kernel[k] * drive[t - k]``: the response is causal, ``kernel[0]`` being the
-part of it that falls into the TR of the stimulus itself.
+part of it that falls into the TR of the stimulus itself. Volume ``t`` is taken as the mean
+of the response over TR ``t``, since it is acquired over all of it.
 """
 
 from __future__ import annotations
@@ -55,9 +56,10 @@ def hrf_kernel(
         raise ConfigError(f"unknown HRF {kind!r}: use one of {', '.join(KINDS)}")
     fine = _impulse_response(kind, tr, duration_s, shift_s)
     box = np.full(OVERSAMPLING, 1.0 / OVERSAMPLING)
-    # Volume k is acquired over TR k, so the response is averaged over it as well.
-    response = np.convolve(np.convolve(fine, box), box)[: n_lags * OVERSAMPLING]
-    kernel = response[OVERSAMPLING // 2 :: OVERSAMPLING][:n_lags]
+    # Volume k is acquired over TR k, so the response is averaged over it as well: the second
+    # box, read at the end of the TR.
+    response = np.convolve(np.convolve(fine, box), box)
+    kernel = response[OVERSAMPLING - 1 :: OVERSAMPLING][:n_lags]
     kernel = np.pad(kernel, (0, n_lags - len(kernel)))
     return kernel / kernel.sum()
 
