@@ -100,7 +100,7 @@ def _speak(library: ctypes.CDLL, text: str) -> NDArray[np.float32]:
         )
     if not text.strip() or not pieces:
         return np.zeros(0, dtype=np.float32)
-    return np.concatenate(pieces).astype(np.float32) / 32768
+    return np.concatenate(pieces).astype(np.float32) / np.float32(32768)
 
 
 @contextmanager
