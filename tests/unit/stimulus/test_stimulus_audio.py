@@ -149,8 +149,10 @@ def test_mixing_down_neither_clips_nor_loses_speech(tmp_path, layout):
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-@pytest.mark.parametrize(("picture_s", "sound_s"), [(0.0, 0.0), (0.5, 0.0), (0.0, 0.6), (3.0, 3.4)])
-@pytest.mark.parametrize("onset", ["0", "1.7", "-0.9"])
+@pytest.mark.parametrize(
+    ("picture_s", "sound_s", "onset"),
+    [(0, 0, "1.7"), (0.5, 0, "0"), (0, 0.6, "-0.9"), (3, 3.4, "0"), (3, 3.4, "-0.9")],
+)
 def test_flash_and_click_stay_together(tmp_path, suffix, picture_s, sound_s, onset):
     zero = min(picture_s, sound_s)
     at_s = [1.25, 2.5, 4.0]

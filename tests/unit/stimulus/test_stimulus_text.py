@@ -166,6 +166,16 @@ def test_units_of_time(tmp_path, unit, cells):
     assert texts(path, tmp_path, unit=unit) == ["text 0"] * 2 + ["text 1"] * 2 + [""]
 
 
+def test_a_column_of_another_unit_is_passed_over(tmp_path):
+    path = written(
+        tmp_path / "a.csv", "onset_ms,Start (TRs),start,end_ms,end,text\n0,1,2,4000,6,one\n"
+    )
+    assert texts(path, tmp_path) == ["", "one", "one", "", ""]
+    assert texts(path, tmp_path, unit="milliseconds") == ["one", "one", "", "", ""]
+    with_all_units = texts(path, tmp_path, unit="trs", end_column="Start (TRs)")
+    assert with_all_units == ["one", "", "", "", ""]
+
+
 def test_trs_may_count_from_zero(tmp_path):
     path = written(tmp_path / "a.csv", "start,end,text\n0,1,one\n2,2,two\n")
     got = texts(path, tmp_path, unit="trs", first_tr=0, movie_onset_s=6)
