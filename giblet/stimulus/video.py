@@ -121,13 +121,17 @@ def _pictures(film: Film, damaged: str) -> Iterator[Shown]:
         )
     usual = frame_length(film.video)
     last: Fraction | None = None
+    in_order = True
     for time, frame in decoded(film, film.video, damaged):
         if last is not None and time <= last:
-            warnings.warn(
-                f"{film.path}: a picture at {float(time):.3f} s comes after one at "
-                f"{float(last):.3f} s; it is left out",
-                stacklevel=2,
-            )
+            if in_order:
+                warnings.warn(
+                    f"{film.path}: its time stamps are out of order from {float(time):.3f} s on, "
+                    "as in avi files with B-frames; the pictures concerned are left out. Convert "
+                    "the film to mp4 or mkv to see them",
+                    stacklevel=2,
+                )
+            in_order = False
             continue
         last = time
         length = frame.duration * Fraction(frame.time_base) if frame.duration else usual
