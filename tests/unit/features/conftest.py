@@ -24,12 +24,15 @@ def random_encodec(**settings: Any) -> Any:
     from transformers import EncodecConfig, EncodecModel
 
     torch.manual_seed(0)
-    model = EncodecModel(EncodecConfig(**{"num_filters": 2, "hidden_size": 8} | settings)).eval()
+    config = EncodecConfig(**{"num_filters": 4, "hidden_size": 8} | settings)
+    config.target_bandwidths = [32 * config.frame_rate * 10 / 1000]
+    model = EncodecModel(config).eval()
     with torch.no_grad():
-        # The library's weights shrink the signal; latents of about unit size are wanted.
-        samples = torch.from_numpy(noise(20 * model.config.hop_length))[None, None]
-        last = model.encoder.layers[-1].conv
-        last.parametrizations.weight.original0 /= model.encoder(samples).std()
+        if config.audio_channels == 1 and config.norm_type == "weight_norm":
+            # The library's weights shrink the signal; latents of about unit size are wanted.
+            samples = torch.from_numpy(noise(20 * config.hop_length))[None, None]
+            last = model.encoder.layers[-1].conv
+            last.parametrizations.weight.original0 /= model.encoder(samples).std()
         for layer in model.quantizer.layers:
             layer.codebook.embed.normal_()
     return model

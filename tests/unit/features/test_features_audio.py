@@ -23,7 +23,9 @@ from tests.unit.features.conftest import noise
 RATE_HZ = 12000
 
 
-def write_sound(path: Path, n_trs: int, tr_s: str, rate_hz: int = RATE_HZ, channels: int = 1) -> Path:
+def write_sound(
+    path: Path, n_trs: int, tr_s: str, rate_hz: int = RATE_HZ, channels: int = 1
+) -> Path:
     n_samples = timing.n_items(n_trs, tr_s, rate_hz)
     sound = np.repeat(noise(n_samples)[:, None], channels, axis=1)
     soundfile.write(path, sound, rate_hz, subtype="PCM_16")
@@ -71,7 +73,9 @@ def test_ten_thousand_trs_rejoin_exactly(tr_s: str, frame_rate: Fraction) -> Non
     # Each frame starts within its TR, at the end of the run as at its beginning.
     for k in (0, 1, n_trs // 2, n_trs - 1):
         first = index[k, 0]
-        assert k * timing.as_fraction(tr_s) <= first / frame_rate < (k + 1) * timing.as_fraction(tr_s)
+        assert (
+            k * timing.as_fraction(tr_s) <= first / frame_rate < (k + 1) * timing.as_fraction(tr_s)
+        )
 
 
 @settings(max_examples=60, deadline=None)
@@ -121,5 +125,5 @@ def test_a_codec_that_changed_behind_a_file_is_refused(tmp_path: Path) -> None:
     out = extract(write_sound(tmp_path / "audio.wav", 1, "1.5"))
     with h5py.File(out, "r+") as file:
         file.attrs["hop_length"] = 160
-        with pytest.raises(CodecError, match="made with hop_length 160, codec .* has 320"):
+        with pytest.raises(CodecError, match=r"made with hop_length 160, codec .* has 320"):
             codec_of(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -109,7 +110,7 @@ def test_any_cut_gives_the_same_codes(lengths: list[int], rest: int, seed: int) 
     codec = _narrow()
     edges = np.cumsum([0, *lengths]) * codec.hop_length
     sound = noise(int(edges[-1]) + rest, seed)
-    pieces = [sound[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)] + [sound[edges[-1] :]]
+    pieces = [sound[a:b] for a, b in itertools.pairwise(edges)] + [sound[edges[-1] :]]
     found = np.concatenate([c for c, _ in codec.encode_pieces(iter(pieces))], axis=1)
     np.testing.assert_array_equal(found, codec.encode(sound)[0])
     assert found.shape[1] == codec.n_frames(len(sound))
@@ -126,9 +127,9 @@ def _narrow() -> Codec:
 
 
 def test_memory_does_not_grow_with_the_stream() -> None:
-    from giblet.features.codec_stream import ConvolutionStage, stages
-
     import torch
+
+    from giblet.features.codec_stream import ConvolutionStage, stages
 
     chain = stages(random_encodec().encoder.layers)
     held = []
@@ -204,8 +205,10 @@ def test_more_codebooks_than_the_codec_has() -> None:
 def test_a_codec_that_normalises_over_time_is_refused(
     make_codec_folder: Callable[..., Path],
 ) -> None:
-    folder = make_codec_folder(norm_type="time_group_norm", upsampling_ratios=[2], num_lstm_layers=1)
-    with pytest.raises(CodecError, match="normalises over time .*time_group_norm.*giblet-12khz"):
+    folder = make_codec_folder(
+        norm_type="time_group_norm", upsampling_ratios=[2], num_lstm_layers=1
+    )
+    with pytest.raises(CodecError, match=r"normalises over time .*time_group_norm.*giblet-12khz"):
         Codec.load(folder)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from giblet.features.mel import FLOOR, log_mel, mel_filters
@@ -12,7 +12,9 @@ from giblet.features.mel import FLOOR, log_mel, mel_filters
 RATE_HZ, HOP = 12000, 320
 
 
-@given(st.integers(8, 128), st.sampled_from([128, 640, 2048]), st.sampled_from([8000, 12000, 24000]))
+@given(
+    st.integers(8, 128), st.sampled_from([128, 640, 2048]), st.sampled_from([8000, 12000, 24000])
+)
 def test_no_filter_is_empty(n_mels: int, n_fft: int, rate_hz: int) -> None:
     filters = mel_filters(n_mels, n_fft, rate_hz)
     assert filters.shape == (n_fft // 2 + 1, n_mels)
@@ -33,6 +35,7 @@ def test_a_tone_has_its_rms_in_its_bands(hz: float, amplitude: float) -> None:
     assert edges[loudest] - 20 <= hz <= edges[loudest + 2] + 20
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 29), st.integers(0, HOP - 1))
 def test_a_click_shows_in_its_own_frame(frame: int, offset: int) -> None:
     sound = np.zeros(30 * HOP)

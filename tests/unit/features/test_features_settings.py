@@ -60,7 +60,7 @@ def test_each_block_is_what_its_function_takes(
 
 
 def test_a_backbone_of_no_kind_is_refused_by_the_schema() -> None:
-    with pytest.raises(giblet_config.ConfigError, match="video/backbone.*does not match"):
+    with pytest.raises(giblet_config.ConfigError, match=r"video/backbone.*does not match"):
         completed({"video": {"backbone": "resnet18"}})
 
 

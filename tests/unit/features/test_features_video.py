@@ -21,9 +21,9 @@ def tiny_vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("vit") / "tiny"
     sizes = {"hidden_size": 12, "num_hidden_layers": 1, "num_attention_heads": 2}
-    ViTModel(ViTConfig(image_size=32, patch_size=16, intermediate_size=12, **sizes)).save_pretrained(
-        folder
-    )
+    ViTModel(
+        ViTConfig(image_size=32, patch_size=16, intermediate_size=12, **sizes)
+    ).save_pretrained(folder)
     return folder
 
 
@@ -42,7 +42,12 @@ def test_a_trs_embedding_is_the_mean_over_its_valid_frames(tiny_vit: Path, tmp_p
     frames = write_frames(tmp_path / "frames.h5")
     backbone = f"hf:{tiny_vit}"
     extract_video(
-        tmp_path / "frames.h5", tmp_path / "v.h5", run="r", tr_s="1.5", backbone=backbone, batch_trs=2
+        tmp_path / "frames.h5",
+        tmp_path / "v.h5",
+        run="r",
+        tr_s="1.5",
+        backbone=backbone,
+        batch_trs=2,
     )
     each = [load_backbone(backbone)(tr) for tr in frames]
     with reading(tmp_path / "v.h5", stage="features", tr_s="1.5") as file:
@@ -77,7 +82,9 @@ def test_a_backbone_that_cannot_be_fetched() -> None:
 
 
 def test_a_torchvision_network_gives_what_its_classifier_sees(tmp_path: Path) -> None:
-    torchvision = pytest.importorskip("torchvision", reason="the extra giblet[video]", exc_type=ImportError)
+    torchvision = pytest.importorskip(
+        "torchvision", reason="the extra giblet[video]", exc_type=ImportError
+    )
     assert torchvision
     try:
         embed = load_backbone("torchvision:resnet18")
