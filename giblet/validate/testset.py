@@ -144,6 +144,16 @@ def runs_of(study: h5py.File, subject: str) -> list[str]:
     return [run for run in runs if f"runs/{run}/bold/{subject}" in study]
 
 
+def require_runs(study: h5py.File, tests: TestSet, runs: Sequence[str]) -> None:
+    """Refuse a study in which a run that results are expected of has no test TRs."""
+    missing = [run for run in runs if run not in tests.runs]
+    if missing:
+        raise ValidationError(
+            f"{study.filename}: run {missing[0]} has no test TRs ({', '.join(tests.runs)} have): "
+            "raise align/test_fraction, or name it train in the runs table's split column"
+        )
+
+
 def held_out(file: h5py.File, pattern: str, tests: TestSet) -> NDArray[Any]:
     """Test TRs of a dataset that has one row a TR in each run.
 
