@@ -219,9 +219,7 @@ def _nearest(timeline: Timeline, originals: Mapping[str, Path]) -> PerRun:
                 length = np.subtract(*timeline.samples(tr, tr + 1)[::-1])
                 first, _ = timeline.samples(int(moments.tr[k]), int(moments.tr[k]) + 1)
                 name = str(moments.run[k])
-                pieces.append(
-                    _read(originals, name, timeline.rate_hz, first, first + int(length))
-                )
+                pieces.append(_read(originals, name, timeline.rate_hz, first, first + int(length)))
             out[run, subject] = np.concatenate(pieces)
     return out
 

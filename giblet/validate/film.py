@@ -32,7 +32,9 @@ def write_film(
         replacing(path) as partial,
         av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container,
     ):
-        stream = container.add_stream("libx264", rate=rate, options={"crf": str(crf)})
+        stream = container.add_stream(
+            "libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast"}
+        )
         stream.height, stream.width = frames.shape[1] * scale, frames.shape[2] * scale
         stream.pix_fmt = "yuv420p"
         stream.thread_count = 1

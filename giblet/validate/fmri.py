@@ -200,7 +200,10 @@ def _score_subject(
     scored: dict[str, Scored] = {}
     run_rows: list[dict[str, object]] = []
     for source, predicted in encoded(files, tests, subject).items():
-        measured_c, predicted_c = centred(measured, tests.lengths), centred(predicted, tests.lengths)
+        measured_c, predicted_c = (
+            centred(measured, tests.lengths),
+            centred(predicted, tests.lengths),
+        )
         scored[source] = score_voxels(
             measured_c, predicted_c, valid, tests, settings, tested=source in TESTED
         )
@@ -276,5 +279,3 @@ def score_voxels(
         seed=settings.seed,
     )
     return Scored(r, draws, p, fdr(p))
-
-

@@ -28,9 +28,7 @@ from giblet.validate.truth import Truth
 RUN_SOURCES = ("model", "ridge")
 
 
-def add_voxel_metrics(
-    table: MetricTable, voxels: Voxels, subject: str, settings: Settings
-) -> None:
+def add_voxel_metrics(table: MetricTable, voxels: Voxels, subject: str, settings: Settings) -> None:
     """Add means and medians over voxels, shares of the ceiling, and what was significant."""
     valid = voxels.valid
     n = int(valid.sum())

@@ -30,9 +30,7 @@ def add_truth_metrics(
         fraction = n_false / max(n_found, 1)
         table.add("false_discovery_fraction", "share", source, fraction, subject=subject, n=n_found)
         n_silent = int(silent.sum())
-        table.add(
-            "n_false_discoveries", "voxels", source, n_false, subject=subject, n=n_silent
-        )
+        table.add("n_false_discoveries", "voxels", source, n_false, subject=subject, n=n_silent)
         n = int(responds.sum())
         power = float((found & responds).sum() / n) if n else float("nan")
         table.add("power", "share", source, power, subject=subject, n=n)

@@ -132,4 +132,6 @@ def predicted_rows(
 ) -> NDArray[Any]:
     """Predictions of the test TRs of `tests`' runs, shape (n, ...)."""
     who = subject or SHARED
-    return np.concatenate([predictions[f"runs/{run}/{what}/{source}/{who}"][:] for run in tests.runs])
+    return np.concatenate(
+        [predictions[f"runs/{run}/{what}/{source}/{who}"][:] for run in tests.runs]
+    )

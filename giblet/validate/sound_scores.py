@@ -22,7 +22,9 @@ Sound = NDArray[np.floating]
 
 def is_silent(sound: Sound) -> bool:
     """Whether a sound is below -80 dB of full scale."""
-    return len(sound) == 0 or float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) < SILENT_RMS
+    return (
+        len(sound) == 0 or float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) < SILENT_RMS
+    )
 
 
 def at_stoi_rate(sound: Sound, rate_hz: int) -> NDArray[np.float64]:

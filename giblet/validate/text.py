@@ -91,7 +91,9 @@ def score_text(
         mean = study_file["stats/text/mean"][:]
         scorer = Scorer(table, settings)
         for source, subject, own, found in _sources(study_file, predicted, ridge, tests):
-            number = np.concatenate([sentences.of_tr[r][t] for r, t in zip(own.runs, own.trs, strict=True)])
+            number = np.concatenate(
+                [sentences.of_tr[r][t] for r, t in zip(own.runs, own.trs, strict=True)]
+            )
             true = held_out(study_file, "runs/{run}/text", own)
             if not (number >= 0).any():
                 print(f"{source} {subject}: no test TR has text, not scored")
@@ -149,7 +151,9 @@ def load_sentences(study: h5py.File, texts: Sequence[str | Path]) -> Sentences:
 
 def _said(path: Path) -> list[str]:
     """Text of each TR of a ``text.tsv``, "" where there is none."""
-    table = pd.read_csv(path, sep="\t", dtype={"text": str}, keep_default_na=False, quoting=csv.QUOTE_MINIMAL)
+    table = pd.read_csv(
+        path, sep="\t", dtype={"text": str}, keep_default_na=False, quoting=csv.QUOTE_MINIMAL
+    )
     return [str(text).strip() for text in table["text"]]
 
 
@@ -175,7 +179,10 @@ def rank_sentences(
     mean : array of shape (E,), training mean
     """
     said = number >= 0
-    scores = unit_rows(found - mean, centre=False) @ unit_rows(sentences.embedding - mean, centre=False).T
+    scores = (
+        unit_rows(found - mean, centre=False)
+        @ unit_rows(sentences.embedding - mean, centre=False).T
+    )
     own = scores[np.arange(len(number)), number][:, None]
     # Equal to within rounding is a tie: a constant embedding must not win by its last bit.
     greater = (scores > own + 1e-9).sum(1)

@@ -112,7 +112,10 @@ def score_frames(true: Frames, frames: Frames) -> dict[str, NDArray[np.float64]]
     measures = {"psnr": psnr, "ssim": ssim, "pixel_r": pixel_r}
     out = {}
     for name, measure in measures.items():
-        found = [[measure(a, b) for a, b in zip(*tr, strict=True)] for tr in zip(true, frames, strict=True)]
+        found = [
+            [measure(a, b) for a, b in zip(*tr, strict=True)]
+            for tr in zip(true, frames, strict=True)
+        ]
         out[name] = np.asarray(found, float).mean(1)
     return out
 
@@ -128,7 +131,12 @@ def _sources(
 ) -> Iterator[tuple[str, str, TestSet, Frames]]:
     """Source, subject, its test TRs, and its frames for them."""
     n, per_tr, height, width = shown.shape[:4]
-    yield "ceiling", "", tests, through_mp4(shown.reshape(-1, height, width, 3)).reshape(shown.shape)
+    yield (
+        "ceiling",
+        "",
+        tests,
+        through_mp4(shown.reshape(-1, height, width, 3)).reshape(shown.shape),
+    )
     mean = study["stats/video/mean"][:][frames_shown(study["stats/video/mean"].shape[0], per_tr)]
     constant = np.clip(np.round(mean), 0, 255).astype(np.uint8)
     yield "floor_mean", "", tests, np.broadcast_to(constant, shown.shape)
