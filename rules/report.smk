@@ -57,9 +57,7 @@ rule validate_report:
             run=RUN_NAMES,
             source=["original", "ceiling", "model", "from_bold", "from_predicted"],
         ),
-        spectrograms=expand(
-            f"{VALIDATE}/audio/{{run}}_spectrograms.png", run=RUN_NAMES
-        ),
+        spectrograms=expand(f"{VALIDATE}/audio/{{run}}_spectrograms.png", run=RUN_NAMES),
     output:
         html=report(
             f"{VALIDATE}/report/index.html",

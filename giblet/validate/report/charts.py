@@ -177,7 +177,7 @@ def curve_panel(
     if reference:
         at = y(reference[0])
         body.append(_line(left, at, width - right, at, "reference"))
-        body.append(_text(left + 4, at - 4, reference[1], "note"))
+        body.append(_text(width - right, at - 4, reference[1], "note", "end"))
     ends = _apart([y(float(c.y[np.isfinite(c.y)][-1])) for c in curves], 12)
     for curve, end in zip(curves, ends, strict=True):
         points = " ".join(

@@ -113,5 +113,5 @@ def _sentence(kind: str, shown: Row, sources: list[dict[tuple[str, float], Row]]
             answers.append(Retrieved("–", "–", np.nan))
         else:
             answers.append(Retrieved(row["retrieved_text"], number(row["rank"], 0), row["rank"]))
-    where = f"{shown['run']}, TR {shown['tr']:.0f} ({number(shown['start_s'], 1)} s)"
+    where = f"{shown['run']}, TR {shown['tr']:.0f} ({number(shown['start_s'], 1)}\u00a0s)"
     return Sentence(kind, where, shown["true_text"], answers)

@@ -70,10 +70,10 @@ TOO_LARGE = "left out to keep the page small (config key validate/report/max_mb)
 ABSENT = "this file was not made"
 
 
-def picture(path: Path | None, budget: Budget) -> Media:
-    """Embed a PNG file."""
+def picture(path: Path | None, budget: Budget, name: str = "") -> Media:
+    """Embed a PNG file; `name` is what a file that is not there is called."""
     if path is None:
-        return Media("", reason=ABSENT)
+        return Media(name, reason=ABSENT)
     uri = budget.embed(path.read_bytes(), ".png")
     return Media(path.name, uri, reason="" if uri else TOO_LARGE)
 

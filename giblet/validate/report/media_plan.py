@@ -127,12 +127,13 @@ def _frames(study: Study, budget: Budget) -> list[Group]:
         rows = [] if table is None else records(table[table["kind"] == kind])
         for row in rows:
             path = study.files.get(f"validate/video/{row['file']}")
+            media = picture(path, budget, row["file"])
             title = f"{row['run']}, TR {row['tr']:.0f} ({number(row['start_s'], 1)} s)"
             title += f", SSIM {number(row['ssim'])}"
             alt = (
                 f"frames of {row['run']} at TR {row['tr']:.0f}: original and decoded, side by side"
             )
-            items.append(Shown(picture(path, budget), title, f"{kind} example, {alt}"))
+            items.append(Shown(media, title, f"{kind} example, {alt}"))
         if items:
             groups.append(Group(kind.capitalize(), items, KIND_MEANING[kind]))
     return groups

@@ -19,7 +19,15 @@ from giblet.validate.report.verdicts import (
     ask_all,
     duel,
 )
-from giblet.validate.report.words import HEADLINES, SOURCE_NAMES, interval, listed, metric, number
+from giblet.validate.report.words import (
+    HEADLINES,
+    SOURCE_NAMES,
+    interval,
+    listed,
+    metric,
+    number,
+    source_name,
+)
 
 ASKED = {
     "fmri": "Is held-out brain activity predicted from the film?",
@@ -112,25 +120,28 @@ def _phrase(modalities: list[str], tell: str, joined: str) -> str:
 def _network_or_ridge(study: Study) -> list[str]:
     """Who wins where the network and ridge can be compared, in one sentence each."""
     won: dict[str, list[str]] = {}
-    for modality, name, source, label in (
-        ("fmri", "r_mean", "model", "predicting brain activity"),
-        ("video", "identification_pairwise", "from_bold", "telling the picture"),
-        ("audio", "identification_pairwise", "from_bold", "telling the sound"),
-        ("text", "identification_pairwise", "from_bold", "telling the words"),
-    ):
-        winner = duel(study.scores[modality], name, source, "ridge")
+    for modality, scores in study.scores.items():
+        source = "model" if modality == "fmri" else "from_bold"
+        name = ASKED_WITH.get(modality, ASKED_WITH["decoding"])
+        winner = duel(scores, name, source, "ridge")
         if winner is not None:
             key = winner if winner in ("", "ridge") else "network"
-            won.setdefault(key, []).append(label)
-    out = []
-    if "ridge" in won:
-        where = listed(won["ridge"])
-        out.append(f"Ridge, the linear baseline, is better than the network at {where}.")
-    if "network" in won:
-        out.append(f"The network is better than ridge at {listed(won['network'])}.")
-    if "" in won:
-        out.append(f"Network and ridge cannot be told apart at {listed(won[''])}.")
-    return out
+            won.setdefault(key, []).append(modality)
+    said = (
+        ("ridge", "Ridge, the linear baseline, is better than the network at"),
+        ("network", "The network is better than ridge at"),
+        ("", "Network and ridge cannot be told apart at"),
+    )
+    return [f"{start} {_doing(won[key])}." for key, start in said if key in won]
+
+
+def _doing(modalities: list[str]) -> str:
+    """``predicting brain activity and telling the picture and sound``."""
+    decoded = [DEEDS[modality] for modality in modalities if modality != "fmri"]
+    parts = ["predicting brain activity"] if "fmri" in modalities else []
+    if decoded:
+        parts.append(f"telling the {listed(decoded)}")
+    return listed(parts)
 
 
 def rows(study: Study) -> list[Row]:
@@ -158,7 +169,7 @@ def failures(study: Study) -> list[str]:
     for finding in ask_all(study.scores):
         scores = study.scores[finding.modality]
         for name in HEADLINES[finding.modality]:
-            out.extend(_shortfalls(scores, name, finding.source))
+            out.extend(_shortfalls(scores, name, finding.source, SOURCE_NAMES[finding.source]))
         out.extend(_disagreement(scores, finding))
     return out
 
@@ -171,8 +182,9 @@ def verdicts(study: Study, modality: str) -> list[str]:
     for source in sources:
         for name in HEADLINES[modality]:
             if scores.has(name, source):
-                out.append(_scored(scores, name, source))
-                out.extend(_shortfalls(scores, name, source))
+                who = source_name(modality, source)
+                out.append(_scored(scores, name, source, who))
+                out.extend(_shortfalls(scores, name, source, who))
         out.append(_significant(scores, source, study.voxels))
     for finding in ask_all({modality: scores}):
         out.extend(_disagreement(scores, finding))
@@ -186,11 +198,12 @@ def _disagreement(scores: Scores, finding: Finding) -> list[str]:
     comparisons = against_floors(scores, ASKED_WITH["decoding"], finding.source)
     if any(comparison.verdict != Verdict.BEATS for comparison in comparisons):
         return []
-    p = value_text(scores, "identification_p", finding.source)
+    score = scores.pooled("identification_p", finding.source)
+    p = number(score.value if score is not None else np.nan, metric("identification_p").digits)
     what = DEEDS[finding.modality]
     return [
         f"{_capital(SOURCE_NAMES[finding.source])} identifies the {what} above its floors, but "
-        f"the permutation test does not agree (p {p})."
+        f"the permutation test does not agree (p = {p})."
     ]
 
 
@@ -219,10 +232,10 @@ def value_text(scores: Scores, name: str, source: str) -> str:
     return text
 
 
-def _scored(scores: Scores, name: str, source: str) -> str:
+def _scored(scores: Scores, name: str, source: str, who: str) -> str:
     """What a source scores and which references it beats."""
     value = value_text(scores, name, source)
-    label, who = metric(name).label, SOURCE_NAMES[source]
+    label = metric(name).label
     if value == "–":
         return f"{_capital(label)}: {who} has no score."
     comparisons = against_floors(scores, name, source)
@@ -233,12 +246,12 @@ def _scored(scores: Scores, name: str, source: str) -> str:
     return f"{start} and beats {listed(beats)}." if beats else f"{start}."
 
 
-def _shortfalls(scores: Scores, name: str, source: str) -> list[str]:
+def _shortfalls(scores: Scores, name: str, source: str, who: str) -> list[str]:
     """What a source does not beat, and what it is worse than."""
     comparisons = against_floors(scores, name, source)
     fails = [_against(scores, c) for c in comparisons if c.verdict == Verdict.LEVEL]
     worse = [_against(scores, c) for c in comparisons if c.verdict == Verdict.WORSE]
-    start = f"{_capital(SOURCE_NAMES[source])}, at {value_text(scores, name, source)},"
+    start = f"{_capital(who)}, at {value_text(scores, name, source)},"
     out = []
     if fails:
         out.append(f"{start} does not beat {listed(fails, 'or')} on {metric(name).label}.")

@@ -71,7 +71,7 @@ METRICS = {
         "identification rank", LOWER, "median rank of the right item; 1 is best", digits=1
     ),
     "identification_p": Metric(
-        "identification p", LOWER, "permutation p of the pairwise identification"
+        "identification p", LOWER, "permutation p of the pairwise identification", digits=4
     ),
     "false_discovery_fraction": Metric(
         "false discovery fraction", LOWER, "share of significant voxels that respond to nothing"
@@ -157,6 +157,13 @@ def column_name(modality: str, source: str) -> str:
     if modality == "fmri" and source == "model":
         return "Network"
     return COLUMN_NAMES.get(source, source)
+
+
+def source_name(modality: str, source: str) -> str:
+    """What a source is called within a sentence."""
+    if modality != "fmri" and source == "model":
+        return "the film through the network"
+    return SOURCE_NAMES.get(source, source)
 
 
 def number(value: float, digits: int = 3) -> str:
