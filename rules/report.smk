@@ -4,7 +4,6 @@ import json
 
 from giblet.validate.report.templating import templates_digest
 
-VALIDATE = f"{RESULTS}/validate"
 REPORT_EXAMPLES = range(1, config["validate"]["video"]["n_examples"] + 1)
 REPORT_TABLES = [
     "fmri/metrics.csv",
@@ -49,15 +48,15 @@ rule validate_report:
         ),
         films=expand(
             f"{VALIDATE}/video/{{run}}_{{source}}.mp4",
-            run=RUN_NAMES,
+            run=TEST_RUNS,
             source=["original", "model", "from_bold", "from_predicted"],
         ),
         sounds=expand(
             f"{VALIDATE}/audio/{{run}}_{{source}}.wav",
-            run=RUN_NAMES,
+            run=TEST_RUNS,
             source=["original", "ceiling", "model", "from_bold", "from_predicted"],
         ),
-        spectrograms=expand(f"{VALIDATE}/audio/{{run}}_spectrograms.png", run=RUN_NAMES),
+        spectrograms=expand(f"{VALIDATE}/audio/{{run}}_spectrograms.png", run=TEST_RUNS),
     output:
         html=report(
             f"{VALIDATE}/report/index.html",
