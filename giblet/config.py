@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from giblet.errors import ConfigError
+from giblet.timing import as_fraction
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "config" / "schemas"
 Schema = dict[str, Any]
@@ -22,11 +23,16 @@ Schema = dict[str, Any]
 
 def load_schema(folder: str | Path = SCHEMAS) -> Schema:
     """Read the top-level schema with its blocks put in place of their references."""
-    folder = Path(folder)
-    schema = _read_yaml(folder / "config.schema.yaml")
+    return _resolved(_read_yaml(Path(folder) / "config.schema.yaml"), Path(folder))
+
+
+def _resolved(schema: Schema, folder: Path) -> Schema:
     for name, part in schema["properties"].items():
         if "$ref" in part:
-            schema["properties"][name] = _read_yaml(folder / part["$ref"])
+            part = _read_yaml(folder / part["$ref"])
+        if "properties" in part:
+            part = _resolved(part, folder)
+        schema["properties"][name] = part
     return schema
 
 
@@ -56,14 +62,17 @@ def complete(config: dict[str, Any], schema: Schema | None = None) -> dict[str, 
         valid one.
     """
     schema = schema or load_schema()
-    _refuse_unknown(config, schema, "")
+    _refuse_unknown(config, schema, "", schema)
     _fill_defaults(config, schema)
     _refuse_invalid(config, schema)
+    if "tr_s" in config:
+        # One notation, so that 1.5, "1.5" and "3/2" are the same setting.
+        config["tr_s"] = str(as_fraction(config["tr_s"], "config key 'tr_s'"))
     return config
 
 
-def _refuse_unknown(config: Mapping[str, Any], schema: Schema, above: str) -> None:
-    known = schema["properties"]
+def _refuse_unknown(config: Mapping[str, Any], block: Schema, above: str, schema: Schema) -> None:
+    known = block["properties"]
     for key, value in config.items():
         path = f"{above}{key}"
         if key not in known:
@@ -74,7 +83,7 @@ def _refuse_unknown(config: Mapping[str, Any], schema: Schema, above: str) -> No
                     f"config key {path!r} is {value!r}, expected a block of settings: "
                     f"{', '.join(sorted(known[key]['properties']))}"
                 )
-            _refuse_unknown(value, known[key], f"{path}/")
+            _refuse_unknown(value, known[key], f"{path}/", schema)
 
 
 def _suggestion(path: str, schema: Schema) -> str:
@@ -86,8 +95,7 @@ def _suggestion(path: str, schema: Schema) -> str:
     near = difflib.get_close_matches(str(name), block["properties"], n=1)
     if near:
         return f": did you mean {'/'.join(filter(None, [level, near[0]]))!r}?"
-    root = load_schema() if "properties" not in schema else schema
-    elsewhere = [key for key in leaf_keys(root) if key.rpartition("/")[2] == name]
+    elsewhere = [key for key in leaf_keys(schema) if key.rpartition("/")[2] == name]
     if elsewhere:
         return f": did you mean {elsewhere[0]!r}?"
     return f": valid here are {', '.join(sorted(block['properties']))}"

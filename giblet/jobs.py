@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from giblet.errors import GibletError
+from giblet.stamps import write_stamp
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -30,7 +33,7 @@ def job(snakemake: Any) -> Iterator[Any]:
     traceback. Libraries must be imported inside the block, after the threads are set.
 
     The job's params are passed on to :mod:`giblet.store`, which writes them into what it
-    makes, and stamped beside the results when the body succeeds (see :func:`stamp_path`).
+    makes, and stamped beside the results when the body succeeds (see :mod:`giblet.stamps`).
     """
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(snakemake.threads)
@@ -39,12 +42,14 @@ def job(snakemake: Any) -> Iterator[Any]:
     params = dict(snakemake.params.items())
     code = params.pop("code", "")
     os.environ["GIBLET_PROVENANCE"] = json.dumps({"params": params, "code": code}, default=str)
+    _stop_with_main_process()
     log = Path(str(snakemake.log[0])) if len(snakemake.log) else None
     terminal = sys.stderr
     try:
         with _logging_to(log):
             yield snakemake
-            _stamp(snakemake, params, code)
+            if len(snakemake.output):
+                write_stamp(snakemake.output[0], snakemake.rule, {**params, "code": code})
     except GibletError as error:
         message = f"{type(error).__name__}: {error}"
         print(f"\nrule {snakemake.rule}: {message}\n", file=terminal)
@@ -59,6 +64,25 @@ def job(snakemake: Any) -> Iterator[Any]:
         raise
 
 
+def _stop_with_main_process(poll_s: float = 1.0) -> None:
+    """End this job when the Snakemake that started it on this machine is killed.
+
+    An orphan would go on writing what the next run also writes. Jobs that a cluster
+    started belong to the cluster and are left alone.
+    """
+    host, _, pid = os.environ.get("GIBLET_MAIN_PROCESS", "").rpartition(":")
+    if host != os.uname().nodename or "SLURM_JOB_ID" in os.environ:
+        return
+
+    def watch() -> None:
+        while Path(f"/proc/{pid}").exists():
+            time.sleep(poll_s)
+        os._exit(1)
+
+    if Path(f"/proc/{pid}").exists():
+        threading.Thread(target=watch, daemon=True).start()
+
+
 @contextmanager
 def _logging_to(log: Path | None) -> Iterator[None]:
     if log is None:
@@ -67,23 +91,3 @@ def _logging_to(log: Path | None) -> Iterator[None]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", buffering=1) as handle, redirect_stdout(handle), redirect_stderr(handle):
         yield
-
-
-def stamp_path(first_output: str | Path) -> Path:
-    """Where the params that made a job's outputs are kept: beside the first of them."""
-    path = Path(first_output)
-    return path.with_name(f".{path.name}.params.json")
-
-
-def _stamp(snakemake: Any, params: dict[str, Any], code: str) -> None:
-    """Record the job's params beside its first output.
-
-    Snakemake keeps its own record in ``.snakemake/``; this one travels with copied results.
-    """
-    if not len(snakemake.output):
-        return
-    path = stamp_path(snakemake.output[0])
-    record = {"rule": snakemake.rule, "params": params, "code": code}
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps(record, sort_keys=True, default=str, indent=1))
-    partial.replace(path)

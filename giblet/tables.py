@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from giblet.errors import TableError
+from giblet.errors import ConfigError, TableError
 from giblet.timing import as_fraction
 
 RUN_DEFAULTS = {
@@ -46,7 +46,12 @@ def load_runs(path: str | Path) -> pd.DataFrame:
     for column in ("text_part", "n_trs"):
         table[column] = _whole_numbers(path, table, column)
     for row, onset in enumerate(table["movie_onset_s"]):
-        as_fraction(onset, f"{path} row {row + 1}: movie_onset_s")
+        try:
+            as_fraction(onset)
+        except ConfigError as error:
+            raise TableError(
+                f"{path} row {row + 1}: movie_onset_s is {onset!r}, expected seconds"
+            ) from error
     wrong = table.loc[~table["split"].isin(SPLITS), "split"]
     if len(wrong):
         raise TableError(
@@ -195,3 +200,28 @@ def _whole_numbers(path: str | Path, table: pd.DataFrame, column: str) -> list[i
             )
         out.append(int(value))
     return out
+
+
+Rows = dict[str, dict[str, Any]]
+
+
+def lookups(runs: pd.DataFrame, scans: pd.DataFrame) -> tuple[Rows, dict[str, Rows]]:
+    """Both tables as nested mappings, for rules to look values up by wildcard.
+
+    Returns
+    -------
+    runs
+        ``{run: {column: value}}``.
+    scans
+        ``{subject: {run: {column: value}}}``.
+
+    An empty cell becomes an empty list, which Snakemake reads as "no such input".
+    """
+    by_run: Rows = {}
+    for row in runs.to_dict("records"):
+        by_run[row["run"]] = {str(k): [] if v == "" else v for k, v in row.items()}
+    by_scan: dict[str, Rows] = {}
+    for row in scans.to_dict("records"):
+        values = {str(k): [] if v == "" else v for k, v in row.items()}
+        by_scan.setdefault(row["subject"], {})[row["run"]] = values
+    return by_run, by_scan

@@ -1,11 +1,13 @@
 """What all rules share: the checked configuration, the tables, names and helpers."""
 
-from giblet import config as giblet_config
-from giblet import tables
-from giblet.fingerprint import code_fingerprint
+import os
+
 from snakemake.exceptions import WorkflowError
 
+from giblet import config as giblet_config
+from giblet import tables
 from giblet.errors import GibletError
+from giblet.fingerprint import code_fingerprint
 
 try:
     giblet_config.complete(config)
@@ -15,10 +17,15 @@ except GibletError as error:
 
 RESULTS = f"results/{config['dataset']}"
 LOGS = f"logs/{config['dataset']}"
-BENCHMARKS = f"{RESULTS}/benchmarks"
+BENCHMARKS = f"{LOGS}/benchmarks"
 RUN_NAMES = list(RUNS["run"])
 SUBJECTS = list(dict.fromkeys(SCANS["subject"]))
-SCAN_PAIRS = list(zip(SCANS["subject"], SCANS["run"]))
+SCAN_PAIRS = list(zip(SCANS["subject"], SCANS["run"], strict=True))
+RUN_ROWS, SCAN_ROWS = tables.lookups(RUNS, SCANS)
+
+if workflow.is_main_process:
+    # Local jobs watch this process and stop when it is gone (giblet.jobs).
+    os.environ["GIBLET_MAIN_PROCESS"] = f"{os.uname().nodename}:{os.getpid()}"
 
 
 wildcard_constraints:
@@ -37,10 +44,20 @@ def code(script):
 
 
 def of_run(column):
-    """Param that looks a column of the runs table up for the job's run."""
-    return lookup(query="run == '{run}'", within=RUNS, cols=column)
+    """Input or param: a column of the runs table for the job's run; [] when empty."""
+    return lookup(dpath=f"{{run}}/{column}", within=RUN_ROWS)
 
 
 def of_scan(column):
-    """Param that looks a column of the scans table up for the job's subject and run."""
-    return lookup(query="subject == '{subject}' and run == '{run}'", within=SCANS, cols=column)
+    """Input or param: a column of the scans table for the job's scan; [] when empty."""
+    return lookup(dpath=f"{{subject}}/{{run}}/{column}", within=SCAN_ROWS)
+
+
+def per_run(pattern):
+    """Paths for every run of the study."""
+    return expand(pattern, run=RUN_NAMES)
+
+
+def per_scan(pattern):
+    """Paths for every scan of the study."""
+    return [pattern.format(subject=subject, run=run) for subject, run in SCAN_PAIRS]
