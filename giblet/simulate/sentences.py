@@ -37,6 +37,9 @@ def embed(sentences: Sequence[str]) -> NDArray[np.float32]:
         ) from error
     import torch
     from transformers import AutoTokenizer, BertModel
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
     folder = str(get_model_path())
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
