@@ -38,7 +38,7 @@ class Codec:
     """
 
     def __init__(self, model: Any, rate: CodecRate, n_codebooks: int, chunk_s: float) -> None:
-        self._model = model
+        self.model = model
         self._rate = rate
         self.name = rate.codec
         self.n_codebooks = n_codebooks
@@ -115,7 +115,7 @@ class Codec:
     @property
     def latent_dim(self) -> int:
         """Size of a latent."""
-        return int(self._model.config.hidden_size)
+        return int(self.model.config.hidden_size)
 
     @property
     def bandwidth_kbps(self) -> Fraction:
@@ -125,7 +125,7 @@ class Codec:
     @property
     def codebooks(self) -> NDArray[np.float32]:
         """The code vectors in use, shape (Q, K, D); a latent is a sum of one of each."""
-        layers = self._model.quantizer.layers[: self.n_codebooks]
+        layers = self.model.quantizer.layers[: self.n_codebooks]
         return np.stack([layer.codebook.embed.numpy() for layer in layers])
 
     def n_frames(self, n_samples: int) -> int:
@@ -165,7 +165,7 @@ class Codec:
         concatenation is what :meth:`encode` returns; lengths differ from the pieces'.
         """
         with _inference():
-            for latents in stream(self._model.encoder.layers, map(self._whole_frames, pieces)):
+            for latents in stream(self.model.encoder.layers, map(self._whole_frames, pieces)):
                 found = np.ascontiguousarray(latents.t().numpy())
                 yield self.quantise(found), found
 
@@ -186,7 +186,7 @@ class Codec:
         with _inference():
             residual = torch.from_numpy(np.array(latents, np.float32))
             for level in range(self.n_codebooks):
-                embed = self._model.quantizer.layers[level].codebook.embed
+                embed = self.model.quantizer.layers[level].codebook.embed
                 index = nearest(residual, embed)
                 residual = residual - embed[index]
                 codes[level] = index.numpy()
@@ -209,7 +209,7 @@ class Codec:
         with _inference():
             total = torch.zeros(codes.shape[1], self.latent_dim)
             for level, row in enumerate(codes):
-                embed = self._model.quantizer.layers[level].codebook.embed
+                embed = self.model.quantizer.layers[level].codebook.embed
                 total += embed[torch.from_numpy(np.asarray(row, np.int64))]
         return total.numpy()
 
@@ -249,7 +249,7 @@ class Codec:
 
         with _inference():
             tensors = (torch.from_numpy(np.array(p, np.float32)).t() for p in pieces)
-            for samples in stream(self._model.decoder.layers, tensors):
+            for samples in stream(self.model.decoder.layers, tensors):
                 yield samples[0].numpy()
 
 

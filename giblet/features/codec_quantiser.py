@@ -127,6 +127,13 @@ def _kmeans(vectors: Tensor, k: int, generator: torch.Generator) -> tuple[Tensor
     return centres, counts
 
 
+def resume(quantiser: Any) -> None:
+    """Set the running averages, which are not stored, to where the codebooks are."""
+    for layer in quantiser.layers:
+        book = layer.codebook
+        book.embed_avg.copy_(book.embed * book.cluster_size[:, None])
+
+
 def perplexity(codes: Tensor, codebook_size: int) -> Tensor:
     """Effective number of codes in use of each codebook, for codes of shape (Q, N)."""
     out = []
