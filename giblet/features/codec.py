@@ -180,8 +180,6 @@ class Codec:
         """Codes of latents of shape (N, D): nearest code, residual after residual; (Q, N)."""
         import torch
 
-        from giblet.features.codec_quantiser import nearest
-
         codes = np.empty((self.n_codebooks, len(latents)), np.int16)
         with _inference():
             residual = torch.from_numpy(np.array(latents, np.float32))
@@ -251,6 +249,11 @@ class Codec:
             tensors = (torch.from_numpy(np.array(p, np.float32)).t() for p in pieces)
             for samples in stream(self.model.decoder.layers, tensors):
                 yield samples[0].numpy()
+
+
+def nearest(vectors: Any, embed: Any) -> Any:
+    """Index of the nearest code of `embed` (K, D) for each of `vectors` (N, D), tensors."""
+    return (embed.square().sum(1) - 2 * vectors @ embed.t()).argmin(1)
 
 
 @contextmanager

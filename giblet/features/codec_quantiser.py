@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from giblet.features.codec import nearest
+
 DECAY = 0.99
 # A code expected in fewer than this many of a step's frames counts as dead.
 DEAD_BELOW = 0.05
@@ -29,11 +31,6 @@ class Quantised:
     latents: Tensor
     commitment: Tensor
     codes: Tensor
-
-
-def nearest(vectors: Tensor, embed: Tensor) -> Tensor:
-    """Index of the nearest code of `embed` (K, D) for each of `vectors` (N, D)."""
-    return (embed.square().sum(1) - 2 * vectors @ embed.t()).argmin(1)
 
 
 def quantise(
