@@ -23,11 +23,16 @@ Schema = dict[str, Any]
 
 def load_schema(folder: str | Path = SCHEMAS) -> Schema:
     """Read the top-level schema with its blocks put in place of their references."""
-    folder = Path(folder)
-    schema = _read_yaml(folder / "config.schema.yaml")
+    return _resolved(_read_yaml(Path(folder) / "config.schema.yaml"), Path(folder))
+
+
+def _resolved(schema: Schema, folder: Path) -> Schema:
     for name, part in schema["properties"].items():
         if "$ref" in part:
-            schema["properties"][name] = _read_yaml(folder / part["$ref"])
+            part = _read_yaml(folder / part["$ref"])
+        if "properties" in part:
+            part = _resolved(part, folder)
+        schema["properties"][name] = part
     return schema
 
 

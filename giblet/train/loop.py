@@ -26,10 +26,12 @@ from giblet.train.start import start_from_ridge
 # Settings of the config block `train`; the others are the network's.
 TRAINING = (
     "batch_windows", "bf16", "brain_weight", "video_weight", "audio_weight", "text_weight",
-    "checkpoint_every", "clip_norm", "code_frames", "delay_lr_scale", "device", "eval_every",
-    "lr", "modality_dropout", "patience", "start", "steps", "subjects_per_step",
+    "checkpoint_every", "clip_norm", "code_frames", "delay_lr_scale", "device",
+    "encoder_lr_scale", "eval_every", "lr", "modality_dropout", "patience", "start", "steps", "subjects_per_step",
     "warmup_steps", "weight_decay", "window_trs",
 )  # fmt: skip
+STARTED = ("video_in", "audio_in", "text_in", "pool", "context_in", "brain.", "brain_out")
+UNDECAYED = ("gain", "own_gain", "delag.filter")
 LR_FLOOR = 0.05  # share of the learning rate that is left at the last step
 
 
@@ -341,18 +343,28 @@ def learning_rate(step: int, settings: Mapping[str, Any]) -> float:
 
 
 def make_optimizer(net: GibletNet, settings: Mapping[str, Any]) -> torch.optim.AdamW:
-    """AdamW: weight decay on matrices only, a faster rate for the HRF's delays (seconds)."""
-    delays = [p for name, p in net.named_parameters() if name == "hrf.delay_s" and p.requires_grad]
-    others = [(n, p) for n, p in net.named_parameters() if n != "hrf.delay_s" and p.requires_grad]
-    plain = ("gain", "own_gain", "delag.filter")
-    decayed = [p for n, p in others if p.ndim > 1 and n not in plain]
-    free = [p for n, p in others if p.ndim <= 1 or n in plain]
-    groups = [
-        {"params": decayed, "weight_decay": float(settings["weight_decay"]), "scale": 1.0},
-        {"params": free, "weight_decay": 0.0, "scale": 1.0},
-    ]
-    if delays:
-        groups.append(
-            {"params": delays, "weight_decay": 0.0, "scale": float(settings["delay_lr_scale"])}
-        )
-    return torch.optim.AdamW(groups, lr=float(settings["lr"]), betas=(0.9, 0.98))
+    """AdamW: weight decay on matrices only, rates of their own for what ridge has set.
+
+    Layers 2 to 5 and 10's map start at a regularised optimum, which full steps would leave
+    within a few batches on a small study; the delays are in seconds and need larger ones.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in net.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        scale = 1.0
+        if name == "hrf.delay_s":
+            scale = float(settings["delay_lr_scale"])
+        elif name.startswith(STARTED):
+            scale = float(settings["encoder_lr_scale"])
+        free = parameter.ndim <= 1 or name in UNDECAYED
+        decay = 0.0 if free else float(settings["weight_decay"])
+        groups.setdefault((scale, decay), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": params, "weight_decay": decay, "scale": scale}
+            for (scale, decay), params in groups.items()
+        ],
+        lr=float(settings["lr"]),
+        betas=(0.9, 0.98),
+    )
