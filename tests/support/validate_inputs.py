@@ -77,6 +77,7 @@ def make_inputs(
     folder.mkdir(parents=True, exist_ok=True)
     planted = make_study(folder / "study.h5", seed=seed, **study)
     rng = np.random.default_rng(seed + 1)
+    audio = _give_sound(planted, folder, rng)
     with reading(planted.path, stage="align") as file:
         tests = load_test_set(file)
         noisy = _noisy_bold(file, planted, prediction_noise, rng)
@@ -86,7 +87,6 @@ def make_inputs(
         _write_ceiling(folder / "ceiling.h5", planted)
         _write_truth(folder / "truth.h5", file, planted)
         regressors = [_write_regressors(folder, file, run) for run in planted.runs]
-        audio = [_write_sound(folder, file, run, rng) for run in planted.runs]
         text = [_write_text(folder, file, run) for run in planted.runs]
     return Inputs(
         folder,
@@ -208,8 +208,16 @@ def _write_regressors(folder: Path, file: h5py.File, run: str) -> Path:
     return path
 
 
+def _give_sound(planted: PlantedStudy, folder: Path, rng: np.random.Generator) -> list[Path]:
+    """Write each run's sound and put its own log-mel into the study."""
+    with h5py.File(planted.path, "a") as file:
+        return [_write_sound(folder, file, run, rng) for run in planted.runs]
+
+
 def _write_sound(folder: Path, file: h5py.File, run: str, rng: np.random.Generator) -> Path:
     import soundfile
+
+    from giblet.features.mel import log_mel
 
     path = folder / run / "audio.wav"
     path.parent.mkdir(exist_ok=True)
@@ -218,6 +226,9 @@ def _write_sound(folder: Path, file: h5py.File, run: str, rng: np.random.Generat
     sound = LinearCodec(latents.shape[1]).decode_latents(latents)[:n]
     sound = np.pad(sound, (0, n - len(sound))) + 0.001 * rng.normal(size=n)
     soundfile.write(path, sound, SAMPLE_RATE_HZ, subtype="PCM_16")
+    old = file[f"runs/{run}/audio_log_mel"]
+    mel = log_mel(sound, SAMPLE_RATE_HZ, LinearCodec.hop_length, old.shape[1])
+    old[:] = np.pad(mel, ((0, max(0, len(old) - len(mel))), (0, 0)), "edge")[: len(old)]
     return path
 
 
