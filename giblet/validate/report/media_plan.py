@@ -77,16 +77,16 @@ SUBJECT_MAPS = (
 
 
 def plan(
-    study: Study, runs: list[str], budget: Budget, *, clip_s: float, n_runs: int, audio_format: str
+    study: Study, runs: list[str], budget: Budget, *, clip_s: float, audio_format: str
 ) -> MediaPlan:
     """Embed what the budget allows.
 
     Parameters
     ----------
+    runs
+        Runs whose sounds and films are embedded.
     clip_s
         Seconds of each sound and film.
-    n_runs
-        Number of runs whose sounds and films are embedded, the first ones.
     audio_format
         ``flac`` or ``opus``.
     """
@@ -104,14 +104,14 @@ def plan(
         path = files.get(f"validate/{name}.png")
         if path is not None:
             out.plots[name] = Shown(picture(path, budget), title, alt)
-    for run in runs[:n_runs]:
+    for run in runs:
         out.sounds.append(_sounds(study, run, budget, clip_s, audio_format))
         path = files.get(f"validate/audio/{run}_spectrograms.png")
         if path is not None:
             alt = f"spectrograms of {run}, one panel per source"
             out.spectrograms.append(Shown(picture(path, budget), run, alt))
     out.subject_maps = _subject_maps(study, budget)
-    for run in runs[:n_runs]:
+    for run in runs:
         out.films.append(_films(study, run, budget, clip_s))
     out.sounds = [group for group in out.sounds if group.items]
     out.films = [group for group in out.films if group.items]

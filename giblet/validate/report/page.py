@@ -30,7 +30,6 @@ def build_report(
     html: str | Path,
     paths: Sequence[str | Path],
     *,
-    results: str | Path,
     settings_json: str,
     clip_s: float,
     n_media_runs: int,
@@ -43,11 +42,9 @@ def build_report(
     Parameters
     ----------
     html
-        File to write.
+        File to write, ``results/{dataset}/validate/report/index.html``.
     paths
-        The declared input files, all below `results`; those named in docs/report.md are used.
-    results
-        The study's results folder, ``results/{dataset}``.
+        The declared input files below ``results/{dataset}``; docs/report.md says which are used.
     settings_json
         The whole configuration of the run, as JSON.
     clip_s, n_media_runs, n_sentences, audio_format, max_mb
@@ -59,10 +56,18 @@ def build_report(
         If a table is missing or unreadable, or the page would be larger than `max_mb`.
     """
     config = json.loads(settings_json)
-    study = load(Files(results, paths), model=config["model"]["name"])
+    study = load(Files(Path(html).parents[2], paths), model=config["model"]["name"])
     runs = list(dict.fromkeys(study.splits["run"]))
+    held_out = study.splits.loc[study.splits["split"] == "test", "run"]
     budget = Budget(int((1 - TEXT_SHARE) * max_mb * MEGABYTE))
-    media = plan(study, runs, budget, clip_s=clip_s, n_runs=n_media_runs, audio_format=audio_format)
+    media = plan(
+        study,
+        list(dict.fromkeys(held_out)),
+        budget,
+        clip_s=clip_s,
+        n_runs=n_media_runs,
+        audio_format=audio_format,
+    )
     page = render(
         media=media,
         left_out=left_out(media),
