@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from giblet.errors import ConfigError
+from giblet.timing import as_fraction
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "config" / "schemas"
 Schema = dict[str, Any]
@@ -22,11 +23,16 @@ Schema = dict[str, Any]
 
 def load_schema(folder: str | Path = SCHEMAS) -> Schema:
     """Read the top-level schema with its blocks put in place of their references."""
-    folder = Path(folder)
-    schema = _read_yaml(folder / "config.schema.yaml")
+    return _resolved(_read_yaml(Path(folder) / "config.schema.yaml"), Path(folder))
+
+
+def _resolved(schema: Schema, folder: Path) -> Schema:
     for name, part in schema["properties"].items():
         if "$ref" in part:
-            schema["properties"][name] = _read_yaml(folder / part["$ref"])
+            part = _read_yaml(folder / part["$ref"])
+        if "properties" in part:
+            part = _resolved(part, folder)
+        schema["properties"][name] = part
     return schema
 
 
@@ -59,6 +65,9 @@ def complete(config: dict[str, Any], schema: Schema | None = None) -> dict[str, 
     _refuse_unknown(config, schema, "", schema)
     _fill_defaults(config, schema)
     _refuse_invalid(config, schema)
+    if "tr_s" in config:
+        # One notation, so that 1.5, "1.5" and "3/2" are the same setting.
+        config["tr_s"] = str(as_fraction(config["tr_s"], "config key 'tr_s'"))
     return config
 
 

@@ -91,6 +91,8 @@ def _speak(library: ctypes.CDLL, text: str) -> NDArray[np.float32]:
     callback = _CALLBACK(collect)
     library.espeak_SetSynthCallback(callback)
     encoded = text.encode("utf-8")
+    # Breathy variants (+f2, +f3, +f5) take their noise from the C library's generator.
+    library.srand(1)
     status = library.espeak_Synth(encoded, len(encoded) + 1, 0, 0, 0, UTF8, None, None)
     library.espeak_Synchronize()
     if status != 0:
@@ -100,7 +102,7 @@ def _speak(library: ctypes.CDLL, text: str) -> NDArray[np.float32]:
         )
     if not text.strip() or not pieces:
         return np.zeros(0, dtype=np.float32)
-    return np.concatenate(pieces).astype(np.float32) / 32768
+    return np.concatenate(pieces).astype(np.float32) / np.float32(32768)
 
 
 @contextmanager
@@ -140,6 +142,8 @@ def _library() -> Iterator[tuple[ctypes.CDLL, int]]:
             f"(it takes paths up to about {LONGEST_DATA_PATH} characters): "
             "install the environment in a folder with a shorter path"
         )
+    # Breathy voices are made with random numbers, otherwise seeded by the clock.
+    library.espeak_ng_SetRandSeed(ctypes.c_long(1))
     try:
         yield library, rate
     finally:

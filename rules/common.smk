@@ -17,7 +17,7 @@ except GibletError as error:
 
 RESULTS = f"results/{config['dataset']}"
 LOGS = f"logs/{config['dataset']}"
-BENCHMARKS = f"{RESULTS}/benchmarks"
+BENCHMARKS = f"{LOGS}/benchmarks"
 RUN_NAMES = list(RUNS["run"])
 SUBJECTS = list(dict.fromkeys(SCANS["subject"]))
 SCAN_PAIRS = list(zip(SCANS["subject"], SCANS["run"], strict=True))

@@ -3,7 +3,7 @@
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
-from snakemake.io import InputFiles
+from snakemake.iocontainers import InputFiles
 
 from giblet import stamps
 
