@@ -1,5 +1,6 @@
 """Sound, picture and words of a study with known answers: scores, samples, floors, bad input."""
 
+import itertools
 import shutil
 from dataclasses import replace
 
@@ -165,11 +166,11 @@ def test_clips_tile_the_test_blocks(inputs):
     with reading(inputs.study) as study:
         tests = load_test_set(study)
     clips = [clip for clip in make_clips(tests, 12000, 8) if clip.run == "run-1"]
-    assert [clip.start for clip in clips][0] == 90
+    assert next(clip.start for clip in clips) == 90
     assert clips[-1].stop == 120
     assert clips[0].samples.start == 0
     assert clips[-1].samples.stop == 30 * 18000
-    for one, after in zip(clips, clips[1:], strict=False):
+    for one, after in itertools.pairwise(clips):
         assert (one.stop, one.samples.stop) == (after.start, after.samples.start)
 
 
