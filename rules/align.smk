@@ -10,10 +10,10 @@ VIDEO_FEATURES = branch(
 
 rule align_splits:
     input:
-        frames=expand(f"{RESULTS}/stimulus/{{run}}/frames.h5", run=RUN_NAMES),
-        audio=expand(f"{RESULTS}/features/{{run}}/audio.h5", run=RUN_NAMES),
-        text=expand(f"{RESULTS}/features/{{run}}/text.h5", run=RUN_NAMES),
-        scans=[f"{RESULTS}/brain/{subject}/{run}.h5" for subject, run in SCAN_PAIRS],
+        frames=per_run(f"{RESULTS}/stimulus/{{run}}/frames.h5"),
+        audio=per_run(f"{RESULTS}/features/{{run}}/audio.h5"),
+        text=per_run(f"{RESULTS}/features/{{run}}/text.h5"),
+        scans=per_scan(f"{RESULTS}/brain/{{subject}}/{{run}}.h5"),
     output:
         splits=f"{RESULTS}/align/splits.tsv",
     log:
@@ -38,7 +38,7 @@ rule align_splits:
         ),
         runs=RUN_NAMES,
         run_splits=list(RUNS["split"]),
-        scan_names=[f"{subject}/{run}" for subject, run in SCAN_PAIRS],
+        scan_names=per_scan("{subject}/{run}"),
         code=code("align_splits.py"),
     script:
         "../workflow/scripts/align_splits.py"
@@ -76,11 +76,11 @@ rule align_regressors:
 rule align_study:
     input:
         splits=f"{RESULTS}/align/splits.tsv",
-        frames=expand(f"{RESULTS}/stimulus/{{run}}/frames.h5", run=RUN_NAMES),
-        audio=expand(f"{RESULTS}/features/{{run}}/audio.h5", run=RUN_NAMES),
-        text=expand(f"{RESULTS}/features/{{run}}/text.h5", run=RUN_NAMES),
-        video=expand(VIDEO_FEATURES, run=RUN_NAMES),
-        scans=[f"{RESULTS}/brain/{subject}/{run}.h5" for subject, run in SCAN_PAIRS],
+        frames=per_run(f"{RESULTS}/stimulus/{{run}}/frames.h5"),
+        audio=per_run(f"{RESULTS}/features/{{run}}/audio.h5"),
+        text=per_run(f"{RESULTS}/features/{{run}}/text.h5"),
+        video=per_run(VIDEO_FEATURES),
+        scans=per_scan(f"{RESULTS}/brain/{{subject}}/{{run}}.h5"),
         space=f"{RESULTS}/brain/space.h5",
     output:
         study=f"{RESULTS}/align/study.h5",
@@ -95,7 +95,7 @@ rule align_study:
     params:
         **settings("tr_s"),
         runs=RUN_NAMES,
-        scan_names=[f"{subject}/{run}" for subject, run in SCAN_PAIRS],
+        scan_names=per_scan("{subject}/{run}"),
         code=code("align_study.py"),
     script:
         "../workflow/scripts/align_study.py"

@@ -4,7 +4,7 @@
 rule train_baseline:
     input:
         study=f"{RESULTS}/align/study.h5",
-        regressors=expand(f"{RESULTS}/align/{{run}}/regressors.h5", run=RUN_NAMES),
+        regressors=per_run(f"{RESULTS}/align/{{run}}/regressors.h5"),
     output:
         baseline=f"{RESULTS}/train/ridge/baseline.h5",
     log:

@@ -37,7 +37,9 @@ rule stimulus_audio:
         mem_mb=500,
         runtime=30,
     params:
-        **settings("tr_s", "stimulus", "stimulus/audio", "features/audio/sample_rate_hz"),
+        **settings(
+            "tr_s", "stimulus", "stimulus/audio", "features/audio/sample_rate_hz"
+        ),
         n_trs=of_run("n_trs"),
         movie_onset_s=of_run("movie_onset_s"),
         code=code("stimulus_audio.py"),

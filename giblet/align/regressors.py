@@ -114,9 +114,10 @@ def video_summary(
     """Coarse pictures and movement of each TR, streamed.
 
     Per grid cell, averaged over the frames of the TR: luminance, contrast (standard
-    deviation of the luminance inside the cell) and motion energy (absolute luminance change
-    from the frame before, also from the last frame of the TR before); and on a grid half as
-    fine the opponent colours red-green and blue-yellow. All in units of full scale.
+    deviation of the luminance inside the cell) and motion energy; and on a grid half as fine
+    the opponent colours red-green and blue-yellow. All in units of full scale, except motion
+    energy: ``log(1 + 255 |change of luminance|)``, from the frame before, also from the last
+    frame of the TR before. The logarithm keeps a cut from drowning all other movement.
 
     Returns
     -------
@@ -155,7 +156,7 @@ def _summarise(
     parts = [
         mean,
         contrast,
-        cell_means(motion, height, width),
+        np.log1p(255 * cell_means(motion, height, width)),
         red - green,
         blue - (red + green) / 2,
     ]

@@ -22,6 +22,10 @@ EMPTY_SHARE = 0.2
 # Whole-number data may pass through 0 now and then; the rim that motion correction leaves does
 # so for longer.
 FILLED_SHARE = 0.9
+# nilearn opens the epi mask by 2 voxels, which suits voxels of 3 or 4 mm and would swallow a
+# brain of larger ones.
+OPENING_VOXELS = 2
+OPENING_MM = 8.0
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,9 @@ def _one_mask(
     empty_share = 1 - filled.mean()
     if method == "nonzero" or (method == "auto" and empty_share >= EMPTY_SHARE):
         return filled, "nonzero"
-    found = compute_epi_mask(Nifti1Image(mean.astype(np.float32), grid.affine))
+    voxel_mm = float(np.linalg.norm(grid.affine[:3, :3], axis=0).max())
+    opening = min(OPENING_VOXELS, int(OPENING_MM / voxel_mm))
+    found = compute_epi_mask(Nifti1Image(mean.astype(np.float32), grid.affine), opening=opening)
     mask = np.asarray(found.dataobj).astype(bool) & filled
     if not mask.any():
         raise BrainError(

@@ -22,7 +22,8 @@ LANGUAGES = (
     "en-us", "en-gb-x-rp", "en-gb-scotland", "de", "fr", "es", "it", "pt-br", "nl", "sv", "pl",
     "cs", "ro", "fi", "hu", "tr", "ru", "id", "sw", "da", "nb", "ca", "el", "hr",
 )  # fmt: skip
-VARIANTS = ("", "+m1", "+m3", "+m5", "+m7", "+f1", "+f2", "+f3", "+f4", "+f5")
+# The breathy variants (+f2, +f3, +f5) sound different each time, so a seed would not hold.
+VARIANTS = ("", "+m1", "+m2", "+m3", "+m4", "+m5", "+m6", "+m7", "+f1", "+f4")
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff")
 
 

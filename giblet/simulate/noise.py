@@ -12,7 +12,8 @@ Values = NDArray[np.float64]
 Block = NDArray[np.float32]
 MOTION_COLUMNS = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 MOTION_SD = (0.15, 0.2, 0.3, 0.004, 0.003, 0.002)
-MOTION_MEMORY_S = 60.0
+MOTION_MEMORY_S = 300.0
+MOTION_JITTER = 0.4
 MOVES_PER_MINUTE = 0.3
 SLOWEST_KEPT_S = 128.0
 
@@ -69,7 +70,7 @@ def ar1_share_kept(coefficient: float, n_trs: int, tr_s: float) -> float:
 
 
 def head_motion(rng: np.random.Generator, n_trs: int, tr_s: float) -> Values:
-    """Six motion parameters: slow wandering, and now and then a move that stays for a while.
+    """Six motion parameters: wandering, jitter, and now and then a move that stays.
 
     Returns
     -------
@@ -84,7 +85,7 @@ def head_motion(rng: np.random.Generator, n_trs: int, tr_s: float) -> Values:
     for tr in range(n_trs):
         position = memory * position + steps[tr]
         out[tr] = position
-    return out * MOTION_SD
+    return (out + MOTION_JITTER * rng.standard_normal((n_trs, 6))) * MOTION_SD
 
 
 def standardised(values: Values) -> Values:

@@ -76,7 +76,12 @@ def extract_frames(
         open_film(movie) as film,
         writing(frames, stage="stimulus", run=run, tr_s=tr_s, units="RGB 0..255") as file,
     ):
-        painter = Painter(film, width, height, fit)
+        if film.video is None:
+            raise MediaError(
+                f"{film.path}: has no picture, only sound: name a film with a video stream in "
+                "the column 'movie' of the runs table"
+            )
+        painter = Painter(film.video, width, height, fit)
         shape = (n_trs, frames_per_tr, height, width, 3)
         pictures = file.create_dataset(
             "frames", shape, np.uint8, chunks=(1, *shape[1:]), **image_compression()
@@ -114,20 +119,19 @@ def shown_at(items: Iterable[Shown], times: Iterable[Fraction]) -> Iterator[Show
 
 
 def _pictures(film: Film, damaged: str) -> Iterator[Shown]:
-    if film.video is None:
-        raise MediaError(
-            f"{film.path}: has no picture, only sound: name a film with a video stream in the "
-            "column 'movie' of the runs table"
-        )
     usual = frame_length(film.video)
     last: Fraction | None = None
+    in_order = True
     for time, frame in decoded(film, film.video, damaged):
         if last is not None and time <= last:
-            warnings.warn(
-                f"{film.path}: a picture at {float(time):.3f} s comes after one at "
-                f"{float(last):.3f} s; it is left out",
-                stacklevel=2,
-            )
+            if in_order:
+                warnings.warn(
+                    f"{film.path}: its time stamps are out of order from {float(time):.3f} s on, "
+                    "as in avi files with B-frames; the pictures concerned are left out. Convert "
+                    "the film to mp4 or mkv to see them",
+                    stacklevel=2,
+                )
+            in_order = False
             continue
         last = time
         length = frame.duration * Fraction(frame.time_base) if frame.duration else usual
@@ -144,21 +148,16 @@ class Painter:
         fills the frame and what stands over is cut away on both sides alike.
     """
 
-    def __init__(self, film: Film, width: int, height: int, fit: str) -> None:
+    def __init__(self, stream: Any, width: int, height: int, fit: str) -> None:
         from av.video.reformatter import VideoReformatter
 
-        if film.video is None:
-            raise MediaError(
-                f"{film.path}: has no picture, only sound: name a film with a video stream in "
-                "the column 'movie' of the runs table"
-            )
         # One for all frames: it keeps its scaling tables, which is several times faster.
         self._reformatter = VideoReformatter()
-        self._pixel_aspect = Fraction(film.video.sample_aspect_ratio or 1)
+        self._pixel_aspect = Fraction(stream.sample_aspect_ratio or 1)
         self._size = (width, height)
         self._crop = fit == "crop"
         self._last: tuple[Any, NDArray[np.uint8]] | None = None
-        context = film.video.codec_context
+        context = stream.codec_context
         self.box = self._content_box(context.width, context.height)
 
     def _scaled_size(self, width: int, height: int) -> tuple[int, int]:

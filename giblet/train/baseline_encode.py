@@ -19,7 +19,7 @@ from giblet.train.baseline_design import Fold, Rows, Timeline, filtered, kernel
 from giblet.train.baseline_ridge import Array, cv_scores, fit_ridge
 
 # Voxels share a filter with those within half a second of them.
-FILTER_STEP_S = 1.0
+FILTER_STEP_S = 0.5
 
 
 @dataclass(frozen=True)

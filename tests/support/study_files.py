@@ -366,7 +366,10 @@ def _stats(
     file["stats/video/mean"] = np.concatenate(video).mean(0).astype(np.float32)
     for name, parts in (("text", text), ("latents", latents)):
         values = np.concatenate(parts)
-        file[f"stats/{name}/mean"] = values.mean(0).astype(np.float32)
-        file[f"stats/{name}/std"] = values.std(0).astype(np.float32)
+        mean, std = np.zeros(values.shape[1]), np.ones(values.shape[1])
+        if len(values):
+            mean, std = values.mean(0), values.std(0)
+        file[f"stats/{name}/mean"] = mean.astype(np.float32)
+        file[f"stats/{name}/std"] = std.astype(np.float32)
     counted = [np.bincount(row, minlength=codebook_size) for row in np.concatenate(codes, axis=1)]
     file["stats/code_counts"] = np.stack(counted).astype(np.int64)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from giblet.stimulus.annotation import read_annotation, rows_of_part
+from giblet.stimulus.rows import Row
 from giblet.stimulus.text import extract_text, trs_of
 from tests.support.real import real_file
 
@@ -37,12 +40,16 @@ def table() -> pd.DataFrame:
 GAP_S = 3
 
 
+@cache
+def annotation(path: Path) -> list[Row]:
+    named = dict.fromkeys(("start", "end", "duration", "text", "part"))
+    return read_annotation(path, named, "seconds", 1, TR_S, None, None)
+
+
 def held(table: pd.DataFrame, part: int, gap_s: int) -> pd.DataFrame:
     """First and last TR that giblet gives the rows of one part, in the order of the table."""
     path = real_file("sherlock_segments.xlsx")
-    named = dict.fromkeys(("start", "end", "duration", "text", "part"))
-    rows = read_annotation(path, named, "seconds", 1, TR_S, None, None)
-    rows = rows_of_part(path, rows, part, 30, gap_s, TR_S)
+    rows = rows_of_part(path, annotation(path), part, 30, gap_s, TR_S)
     trs = [trs_of(row.start_s, row.end_s, TR_S) for row in sorted(rows, key=lambda r: r.number)]
     assert len(trs) == (table["part"] == part).sum()
     return pd.DataFrame({"first": [t[0] for t in trs], "last": [t[-1] for t in trs]})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import openpyxl
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from giblet.stimulus.columns import name_and_unit
@@ -20,15 +21,15 @@ from giblet.timing import trs_overlapping
 SECONDS = st.fractions(0, 100, max_denominator=60)
 
 
-def per_tr(path: Path, tmp_path: Path, **settings) -> pd.DataFrame:
+def per_tr(path: Path, tmp_path: Path, **changed) -> pd.DataFrame:
     """Table that `extract_text` writes, 5 TRs of 2 s unless told otherwise."""
     out = tmp_path / "out.tsv"
-    extract_text(path, out, **{"tr_s": 2, "n_trs": 5, **settings})
+    extract_text(path, out, **{"tr_s": 2, "n_trs": 5, **changed})
     return pd.read_csv(out, sep="\t", keep_default_na=False)
 
 
-def texts(path: Path, tmp_path: Path, **settings) -> list[str]:
-    return per_tr(path, tmp_path, **settings)["text"].tolist()
+def texts(path: Path, tmp_path: Path, **changed) -> list[str]:
+    return per_tr(path, tmp_path, **changed)["text"].tolist()
 
 
 def written(path: Path, content: str, encoding: str = "utf-8") -> Path:
@@ -52,6 +53,7 @@ def workbook(path: Path, rows: list, title: str = "Sheet", extra: dict | None = 
 # Which TRs
 
 
+@settings(deadline=None)
 @given(SECONDS, SECONDS, st.sampled_from([Fraction(3, 2), Fraction(2), Fraction(4, 5)]))
 def test_a_row_has_the_trs_whose_centres_it_covers(start, length, tr_s):
     end = start + length
@@ -68,16 +70,16 @@ def test_a_row_has_the_trs_whose_centres_it_covers(start, length, tr_s):
         assert [k * tr_s <= middle < (k + 1) * tr_s for k in got] == [True]
 
 
-@given(st.lists(SECONDS, min_size=2, max_size=20, unique=True).map(sorted))
+@settings(max_examples=50, deadline=None)
+@given(st.lists(SECONDS, min_size=2, max_size=12, unique=True).map(sorted))
 def test_rows_that_follow_each_other_share_no_tr_unless_too_short(edges):
     tr_s = Fraction(3, 2)
-    rows = [
-        Row(a, b, f"text {a}", 1) for a, b in zip(edges, edges[1:], strict=False) if b - a >= tr_s
-    ]
+    rows = [Row(a, b, f"text {a}", 1) for a, b in pairwise(edges) if b - a >= tr_s]
     held = [k for row in rows for k in trs_of(row.start_s, row.end_s, tr_s)]
     assert len(held) == len(set(held))
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(SECONDS, SECONDS), max_size=10), st.fractions(-20, 20, max_denominator=8))
 def test_no_text_is_lost_and_coverage_is_the_union(spans, shift):
     tr_s, n_trs = Fraction(2), 30
@@ -164,6 +166,16 @@ def test_units_of_time(tmp_path, unit, cells):
     assert texts(path, tmp_path, unit=unit) == ["text 0"] * 2 + ["text 1"] * 2 + [""]
 
 
+def test_a_column_of_another_unit_is_passed_over(tmp_path):
+    path = written(
+        tmp_path / "a.csv", "onset_ms,Start (TRs),start,end_ms,end,text\n0,1,2,4000,6,one\n"
+    )
+    assert texts(path, tmp_path) == ["", "one", "one", "", ""]
+    assert texts(path, tmp_path, unit="milliseconds") == ["one", "one", "", "", ""]
+    with_all_units = texts(path, tmp_path, unit="trs", end_column="Start (TRs)")
+    assert with_all_units == ["one", "", "", "", ""]
+
+
 def test_trs_may_count_from_zero(tmp_path):
     path = written(tmp_path / "a.csv", "start,end,text\n0,1,one\n2,2,two\n")
     got = texts(path, tmp_path, unit="trs", first_tr=0, movie_onset_s=6)
@@ -186,10 +198,11 @@ def test_a_row_without_an_end_lasts_until_the_next(tmp_path):
 
 
 def test_short_gaps_can_be_filled(tmp_path):
-    path = written(tmp_path / "a.csv", "start,end,text\n0,1,one\n0,2,two\n5,6,three\n9.5,10,four\n")
-    assert texts(path, tmp_path) == ["two", "", "three", "", "four"]
-    assert texts(path, tmp_path, gap_s=3) == ["two", "two", "three", "", "four"]
-    assert texts(path, tmp_path, gap_s=3.5) == ["two", "two", "three", "three", "four"]
+    content = "start,end,text\n0,1,one\n0,2,two\n5,6,three\n8.5,10,four\n"
+    path = written(tmp_path / "a.csv", content)
+    assert texts(path, tmp_path) == ["one two", "", "three", "", "four"]
+    assert texts(path, tmp_path, gap_s=2.5) == ["one two", "", "three", "three", "four"]
+    assert texts(path, tmp_path, gap_s=3) == ["one two", "two", "three", "three", "four"]
 
 
 def test_rows_without_a_start_are_counted_and_left_out(tmp_path):
@@ -232,6 +245,7 @@ def test_headers_state_name_and_unit(header, expected):
     assert name_and_unit(header) == expected
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**8))
 def test_clock_times_are_read_exactly(milliseconds):
     rest, ms = divmod(milliseconds, 1000)
@@ -243,6 +257,7 @@ def test_clock_times_are_read_exactly(milliseconds):
 # Parts
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.lists(st.integers(0, 3600), min_size=2, max_size=12, unique=True).map(sorted),
@@ -255,7 +270,7 @@ def test_times_that_start_again_make_parts(starts):
     starts = [[t + 100 * (t > min(part)) for t in part] for part in starts]
     rows = [Row(Fraction(t), None, "x", 1) for part in starts for t in part]
     parts = split_parts(rows, 30)
-    joins = [a[-1] - b[0] >= 30 for a, b in zip(starts, starts[1:], strict=False)]
+    joins = [a[-1] - b[0] >= 30 for a, b in pairwise(starts)]
     if all(joins):
         assert [[int(row.start_s) for row in part] for part in parts] == starts
     assert [row for part in parts for row in part] == rows
