@@ -103,8 +103,8 @@ METHODS: tuple[tuple[str, tuple[Sentence, ...]], ...] = (
           "decoding it reads BOLD {train/baseline/decode_delays_trs} TRs later."),
     )),
     ("Statistics", (
-        S("All scores are on held-out TRs. Intervals are 95 % block bootstrap intervals over "
-          "blocks of {validate/statistics/block_trs} TRs, {validate/statistics/n_bootstrap} draws."),
+        S("All scores are on held-out TRs. Intervals are 95 % bootstrap intervals over blocks of "
+          "{validate/statistics/block_trs} TRs, {validate/statistics/n_bootstrap} draws."),
         S("Voxels were tested with {validate/statistics/n_permutations} circular shifts and called "
           "significant at a false discovery rate of {validate/fmri/fdr_q}.", cites=("fdr",)),
         S("A score beats a floor when its interval lies wholly on the better side of the floor's "

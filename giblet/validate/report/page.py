@@ -60,14 +60,8 @@ def build_report(
     runs = list(dict.fromkeys(study.splits["run"]))
     held_out = study.splits.loc[study.splits["split"] == "test", "run"]
     budget = Budget(int((1 - TEXT_SHARE) * max_mb * MEGABYTE))
-    media = plan(
-        study,
-        list(dict.fromkeys(held_out)),
-        budget,
-        clip_s=clip_s,
-        n_runs=n_media_runs,
-        audio_format=audio_format,
-    )
+    shown = list(dict.fromkeys(held_out))[:n_media_runs]
+    media = plan(study, shown, budget, clip_s=clip_s, audio_format=audio_format)
     page = render(
         media=media,
         left_out=left_out(media),
