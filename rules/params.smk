@@ -26,7 +26,9 @@ def with_names(fingerprint, items):
 def count_by_name(job_rule):
     """Join a rule's `code` param by its other params."""
     items = dict(job_rule.params.items())
-    place = next(at for at, value in enumerate(job_rule.params) if value is items["code"])
+    place = next(
+        at for at, value in enumerate(job_rule.params) if value is items["code"]
+    )
     joined = with_names(items.pop("code"), items)
     job_rule.params[place] = joined
     setattr(job_rule.params, "code", joined)
