@@ -19,6 +19,7 @@ include: "rules/baseline.smk"
 include: "rules/validate.smk"
 include: "rules/report.smk"
 include: "rules/targets.smk"
+include: "rules/params.smk"
 include: "rules/unrecorded.smk"
 
 
