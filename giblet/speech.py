@@ -91,6 +91,8 @@ def _speak(library: ctypes.CDLL, text: str) -> NDArray[np.float32]:
     callback = _CALLBACK(collect)
     library.espeak_SetSynthCallback(callback)
     encoded = text.encode("utf-8")
+    # Breathy variants (+f2, +f3, +f5) take their noise from the C library's generator.
+    library.srand(1)
     status = library.espeak_Synth(encoded, len(encoded) + 1, 0, 0, 0, UTF8, None, None)
     library.espeak_Synchronize()
     if status != 0:

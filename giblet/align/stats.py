@@ -1,0 +1,55 @@
+"""Means and standard deviations of data that arrive in pieces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Values held in double precision at a time.
+SLAB = 2**20
+
+
+class Moments:
+    """Running mean and standard deviation over the first axis, in double precision.
+
+    Pieces are merged as in Chan, Golub & LeVeque (1983), which loses no digits when the mean
+    is large against the spread, as in BOLD.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._mean: NDArray[np.float64] = np.zeros(())
+        self._squares: NDArray[np.float64] = np.zeros(())
+
+    def add(self, piece: NDArray[Any]) -> None:
+        """Add an array of shape (n, ...); n may be 0."""
+        n = len(piece)
+        if self.count == 0:
+            self._mean, self._squares = np.zeros(piece.shape[1:]), np.zeros(piece.shape[1:])
+        if n == 0:
+            return
+        mean: NDArray[np.float64] = piece.mean(0, dtype=np.float64)
+        squares = np.zeros_like(mean)
+        step_rows = max(1, SLAB // max(1, mean.size))
+        for start in range(0, n, step_rows):
+            squares += ((piece[start : start + step_rows] - mean) ** 2).sum(0)
+        total = self.count + n
+        step = mean - self._mean
+        self._mean = self._mean + step * (n / total)
+        self._squares = self._squares + squares + step**2 * (self.count * n / total)
+        self.count = total
+
+    def mean(self) -> NDArray[np.float64]:
+        """Mean; 0 when nothing was added."""
+        return self._mean
+
+    def std(self) -> NDArray[np.float64]:
+        """Population standard deviation; 1 where nothing varied, so it can divide."""
+        std = np.sqrt(self.variance())
+        return np.where(std > 0, std, 1.0)
+
+    def variance(self) -> NDArray[np.float64]:
+        """Population variance; 0 when nothing was added."""
+        return self._squares / max(1, self.count)

@@ -1,0 +1,302 @@
+"""Neural audio codec: sound to codes and back, through ``transformers.EncodecModel``.
+
+Legend: Q codebooks, N codec frames, D latent size, n samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from giblet.errors import CodecError
+from giblet.features import pretrained
+from giblet.features.codec_rate import CodecRate
+from giblet.features.codec_stream import stream
+from giblet.features.weights import CODECS
+from giblet.timing import Exact
+
+DEFAULT = "giblet-12khz"
+CHUNK_S = 30.0
+
+Codes = NDArray[np.int16]
+Latents = NDArray[np.float32]
+Samples = NDArray[np.float32]
+
+
+class Codec:
+    """An EnCodec with its number of codebooks and its frame rate fixed exactly.
+
+    Make one with :meth:`load`. Streams of any length are run in pieces of `chunk_s` seconds
+    in constant memory, with the result of running them whole (see
+    :mod:`giblet.features.codec_stream`).
+    """
+
+    def __init__(self, model: Any, rate: CodecRate, n_codebooks: int, chunk_s: float) -> None:
+        self.model = model
+        self._rate = rate
+        self.name = rate.codec
+        self.n_codebooks = n_codebooks
+        self._chunk_frames = max(1, round(chunk_s * rate.frame_rate_hz))
+
+    @classmethod
+    def load(
+        cls,
+        name_or_folder: str | Path = DEFAULT,
+        sample_rate_hz: int | None = None,
+        n_codebooks: int | None = None,
+        bandwidth_kbps: Exact | None = None,
+        *,
+        revision: str | None = None,
+        chunk_s: float = CHUNK_S,
+    ) -> Codec:
+        """Load a codec by name, hub id or folder.
+
+        Parameters
+        ----------
+        name_or_folder
+            A packaged codec (``giblet-12khz``), a hub id (``facebook/encodec_24khz``), or a
+            folder that ``EncodecModel.from_pretrained`` reads.
+        sample_rate_hz
+            Rate of the sound it will be fed, which may differ from the one it was trained
+            at; None for that one.
+        n_codebooks, bandwidth_kbps
+            How many codebooks to use; either or both, see :class:`CodecRate`.
+        revision
+            Commit or tag of a hub id.
+        chunk_s
+            Length of the pieces that long streams are run in, in seconds.
+
+        Raises
+        ------
+        CodecError
+            If the settings contradict each other, or the codec cannot be run in pieces.
+        PretrainedModelError
+            If it is not on this machine and cannot be fetched.
+        """
+        name = str(name_or_folder)
+        model = _load_model(name, revision)
+        config = model.config
+        _refuse_unsuitable(name, config)
+        rate = CodecRate(
+            codec=name,
+            sample_rate_hz=int(sample_rate_hz or config.sampling_rate),
+            hop_length=int(config.hop_length),
+            codebook_size=int(config.codebook_size),
+            n_available=len(model.quantizer.layers),
+        )
+        return cls(model, rate, rate.codebooks(n_codebooks, bandwidth_kbps), chunk_s)
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Samples a second of the sound."""
+        return self._rate.sample_rate_hz
+
+    @property
+    def frame_rate_hz(self) -> Fraction:
+        """Codec frames a second, exact."""
+        return self._rate.frame_rate_hz
+
+    @property
+    def hop_length(self) -> int:
+        """Samples of one codec frame."""
+        return self._rate.hop_length
+
+    @property
+    def codebook_size(self) -> int:
+        """Codes in each codebook."""
+        return self._rate.codebook_size
+
+    @property
+    def latent_dim(self) -> int:
+        """Size of a latent."""
+        return int(self.model.config.hidden_size)
+
+    @property
+    def bandwidth_kbps(self) -> Fraction:
+        """Thousand bits a second of the codes, exact."""
+        return self._rate.bandwidth_kbps(self.n_codebooks)
+
+    @property
+    def codebooks(self) -> NDArray[np.float32]:
+        """The code vectors in use, shape (Q, K, D); a latent is a sum of one of each."""
+        layers = self.model.quantizer.layers[: self.n_codebooks]
+        return np.stack([layer.codebook.embed.numpy() for layer in layers])
+
+    def n_frames(self, n_samples: int) -> int:
+        """Codec frames that cover some samples: the last may be padded with silence."""
+        return -(-n_samples // self.hop_length)
+
+    def encode(self, samples: NDArray[np.floating]) -> tuple[Codes, Latents]:
+        """Encode a whole stream.
+
+        Parameters
+        ----------
+        samples
+            Mono sound of shape (n,), full scale 1.
+
+        Returns
+        -------
+        codes : array of shape (Q, N), int16, N = ceil(n / hop_length)
+        latents : array of shape (N, D), float32, the encoder's output before quantising
+        """
+        if np.ndim(samples) != 1:
+            raise CodecError(f"sound to encode has shape {np.shape(samples)}, expected (n,) mono")
+        step = self._chunk_frames * self.hop_length
+        pieces = (samples[i : i + step] for i in range(0, len(samples), step))
+        found = list(self.encode_pieces(pieces))
+        if not found:
+            return np.zeros((self.n_codebooks, 0), np.int16), np.zeros(
+                (0, self.latent_dim), np.float32
+            )
+        return np.concatenate([c for c, _ in found], axis=1), np.concatenate([z for _, z in found])
+
+    def encode_pieces(
+        self, pieces: Iterable[NDArray[np.floating]]
+    ) -> Iterator[tuple[Codes, Latents]]:
+        """Encode a stream that comes in pieces, in constant memory.
+
+        All pieces but the last must hold whole codec frames. Yields (codes, latents) whose
+        concatenation is what :meth:`encode` returns; lengths differ from the pieces'.
+        """
+        with _inference():
+            for latents in stream(self.model.encoder.layers, map(self._whole_frames, pieces)):
+                found = np.ascontiguousarray(latents.t().numpy())
+                yield self.quantise(found), found
+
+    def _whole_frames(self, piece: NDArray[np.floating]) -> Any:
+        import torch
+
+        padding = -len(piece) % self.hop_length
+        padded = np.pad(np.asarray(piece, np.float32), (0, padding))
+        return torch.from_numpy(padded)[None]  # (1, n)
+
+    def quantise(self, latents: NDArray[np.floating]) -> Codes:
+        """Codes of latents of shape (N, D): nearest code, residual after residual; (Q, N)."""
+        import torch
+
+        codes = np.empty((self.n_codebooks, len(latents)), np.int16)
+        with _inference():
+            residual = torch.from_numpy(np.array(latents, np.float32))
+            for level in range(self.n_codebooks):
+                embed = self.model.quantizer.layers[level].codebook.embed
+                index = nearest(residual, embed)
+                residual = residual - embed[index]
+                codes[level] = index.numpy()
+        return codes
+
+    def dequantise(self, codes: NDArray[np.integer]) -> Latents:
+        """Sum of the code vectors of codes of shape (Q', N), Q' <= Q; shape (N, D)."""
+        import torch
+
+        n_given = len(codes)
+        if not 1 <= n_given <= self.n_codebooks:
+            raise CodecError(
+                f"{n_given} rows of codes, codec {self.name!r} runs {self.n_codebooks}"
+            )
+        if codes.size and not 0 <= codes.min() <= codes.max() < self.codebook_size:
+            raise CodecError(
+                f"codes from {codes.min()} to {codes.max()}, codebooks have 0 to "
+                f"{self.codebook_size - 1}"
+            )
+        with _inference():
+            total = torch.zeros(codes.shape[1], self.latent_dim)
+            for level, row in enumerate(codes):
+                embed = self.model.quantizer.layers[level].codebook.embed
+                total += embed[torch.from_numpy(np.asarray(row, np.int64))]
+        return total.numpy()
+
+    def decode_codes(self, codes: NDArray[np.integer]) -> Samples:
+        """Sound of codes of shape (Q', N); the first few codebooks alone also decode.
+
+        Returns
+        -------
+        array of shape (N * hop_length,), float32
+        """
+        return self.decode_latents(self.dequantise(codes))
+
+    def decode_latents(self, latents: NDArray[np.floating], requantise: bool = False) -> Samples:
+        """Sound of latents of shape (N, D).
+
+        Parameters
+        ----------
+        requantise
+            Go through the nearest codes first, as a transmission at the codec's bandwidth
+            would.
+        """
+        if latents.ndim != 2 or latents.shape[1] != self.latent_dim:
+            raise CodecError(
+                f"latents to decode have shape {latents.shape}, codec {self.name!r} needs "
+                f"(N, {self.latent_dim})"
+            )
+        if requantise:
+            latents = self.dequantise(self.quantise(latents))
+        step = self._chunk_frames
+        pieces = (latents[i : i + step] for i in range(0, len(latents), step))
+        parts = list(self.decode_pieces(pieces))
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+    def decode_pieces(self, pieces: Iterable[NDArray[np.floating]]) -> Iterator[Samples]:
+        """Decode latents that come in pieces (n, D), in constant memory."""
+        import torch
+
+        with _inference():
+            tensors = (torch.from_numpy(np.array(p, np.float32)).t() for p in pieces)
+            for samples in stream(self.model.decoder.layers, tensors):
+                yield samples[0].numpy()
+
+
+def nearest(vectors: Any, embed: Any) -> Any:
+    """Index of the nearest code of `embed` (K, D) for each of `vectors` (N, D), tensors."""
+    return (embed.square().sum(1) - 2 * vectors @ embed.t()).argmin(1)
+
+
+@contextmanager
+def _inference() -> Iterator[None]:
+    import torch
+
+    with torch.no_grad():
+        yield
+
+
+def _load_model(name: str, revision: str | None) -> Any:
+    import torch
+    from transformers import EncodecModel
+
+    packaged = CODECS / name
+    model, found = pretrained.load(
+        EncodecModel.from_pretrained,
+        packaged if packaged.is_dir() else name,
+        revision=revision,
+        purpose="encoding the soundtrack",
+        setting="features/audio/codec",
+        instead=DEFAULT,
+        dtype=torch.float32,
+        use_safetensors=True,
+        output_loading_info=True,
+    )
+    if found["missing_keys"]:
+        raise CodecError(
+            f"codec {name!r}: its weights lack {len(found['missing_keys'])} tensors "
+            f"({min(found['missing_keys'])}, ...): the folder is incomplete or of another model"
+        )
+    return model.eval()
+
+
+def _refuse_unsuitable(name: str, config: Any) -> None:
+    if config.audio_channels != 1:
+        raise CodecError(
+            f"codec {name!r} has {config.audio_channels} audio channels, giblet's sound is mono: "
+            f"use {DEFAULT} or facebook/encodec_24khz"
+        )
+    if config.norm_type != "weight_norm" or config.normalize or config.chunk_length_s:
+        raise CodecError(
+            f"codec {name!r} normalises over time (norm_type {config.norm_type}, normalize "
+            f"{config.normalize}, chunk_length_s {config.chunk_length_s}), so a stream cannot be "
+            f"run in pieces: use {DEFAULT} or facebook/encodec_24khz"
+        )

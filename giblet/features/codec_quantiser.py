@@ -1,0 +1,140 @@
+"""Training of EnCodec's residual vector quantiser, which the library only runs.
+
+Codebooks follow the latents as exponential moving averages (van den Oord et al. 2017,
+appendix A), start from k-means, and codes that fall out of use are put back where latents
+are. The buffers trained here are the library's own, so the model saves as it is.
+
+Legend: B examples, D latent size, T codec frames, Q codebooks, K codes in each, N = B * T.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from giblet.features.codec import nearest
+
+DECAY = 0.99
+# A code expected in fewer than this many of a step's frames counts as dead.
+DEAD_BELOW = 0.05
+KMEANS_ROUNDS = 12
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """`latents` (B, D, T) with straight-through gradient, commitment, codes (Q, N)."""
+
+    latents: Tensor
+    commitment: Tensor
+    codes: Tensor
+
+
+def quantise(
+    quantiser: Any, latents: Tensor, kept: Tensor, generator: torch.Generator
+) -> Quantised:
+    """Quantise a training batch and move the codebooks towards it.
+
+    Parameters
+    ----------
+    latents
+        Encoder output of shape (B, D, T).
+    kept
+        Number of codebooks that count for each example, shape (B,): quantiser dropout, so
+        that the first few codebooks alone also decode.
+    """
+    size, dim, n_frames = latents.shape
+    flat = latents.transpose(1, 2).reshape(-1, dim)  # (N, D)
+    owner = torch.arange(size).repeat_interleave(n_frames)
+    residual = flat
+    total = torch.zeros_like(flat)
+    commitment = flat.new_zeros(())
+    codes = []
+    for level, layer in enumerate(quantiser.layers):
+        book = layer.codebook
+        with torch.no_grad():
+            index = nearest(residual, book.embed)
+            chosen = book.embed[index]
+            _follow(book, residual, index, generator)
+        used = (kept > level)[owner].to(flat.dtype)[:, None]  # (N, 1)
+        commitment = commitment + (used * (residual - chosen).square()).mean()
+        total = total + used * chosen
+        residual = residual - chosen
+        codes.append(index)
+    through = flat + (total - flat).detach()
+    return Quantised(
+        through.reshape(size, n_frames, dim).transpose(1, 2), commitment, torch.stack(codes)
+    )
+
+
+def _follow(book: Any, vectors: Tensor, index: Tensor, generator: torch.Generator) -> None:
+    vectors = vectors.detach()
+    counts = torch.bincount(index, minlength=book.codebook_size).to(vectors.dtype)
+    sums = torch.zeros_like(book.embed).index_add_(0, index, vectors)
+    book.cluster_size.mul_(DECAY).add_(counts, alpha=1 - DECAY)
+    book.embed_avg.mul_(DECAY).add_(sums, alpha=1 - DECAY)
+    dead = (book.cluster_size < DEAD_BELOW).nonzero()[:, 0]
+    # A few at a time: one batch has fewer distinct frames than a codebook has codes.
+    dead = dead[: max(1, len(vectors) // 16)]
+    if len(dead):
+        picks = torch.randint(len(vectors), (len(dead),), generator=generator)
+        fresh = 4 * DEAD_BELOW
+        book.cluster_size[dead] = fresh
+        book.embed_avg[dead] = vectors[picks] * fresh
+    book.embed.copy_(book.embed_avg / book.cluster_size.clamp(min=1e-5)[:, None])
+
+
+def start_from_kmeans(quantiser: Any, vectors: Tensor, generator: torch.Generator) -> None:
+    """Set all codebooks by k-means, each on what the ones before leave over.
+
+    Parameters
+    ----------
+    vectors
+        Latents of shape (N, D); N of at least a few times K.
+    """
+    residual = vectors
+    for layer in quantiser.layers:
+        book = layer.codebook
+        centres, counts = _kmeans(residual, book.codebook_size, generator)
+        per_step = counts / counts.sum() * 4 * DEAD_BELOW * book.codebook_size
+        book.cluster_size.copy_(per_step.clamp(min=2 * DEAD_BELOW))
+        book.embed.copy_(centres)
+        book.embed_avg.copy_(centres * book.cluster_size[:, None])
+        residual = residual - centres[nearest(residual, centres)]
+
+
+def _kmeans(vectors: Tensor, k: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    picks = torch.randint(len(vectors), (k,), generator=generator)
+    if len(vectors) >= k:
+        picks = torch.randperm(len(vectors), generator=generator)[:k]
+    centres = vectors[picks].clone()
+    counts = torch.ones(k)
+    for _ in range(KMEANS_ROUNDS):
+        index = nearest(vectors, centres)
+        counts = torch.bincount(index, minlength=k).to(vectors.dtype)
+        sums = torch.zeros_like(centres).index_add_(0, index, vectors)
+        full = counts > 0
+        centres[full] = sums[full] / counts[full, None]
+        n_empty = int((~full).sum())
+        if n_empty:
+            centres[~full] = vectors[torch.randint(len(vectors), (n_empty,), generator=generator)]
+    return centres, counts
+
+
+def resume(quantiser: Any) -> None:
+    """Set the running averages, which are not stored, to where the codebooks are."""
+    for layer in quantiser.layers:
+        book = layer.codebook
+        book.embed_avg.copy_(book.embed * book.cluster_size[:, None])
+
+
+def perplexity(codes: Tensor, codebook_size: int) -> Tensor:
+    """Effective number of codes in use of each codebook, for codes of shape (Q, N)."""
+    out = []
+    for row in codes:
+        share = functional.one_hot(row, codebook_size).double().mean(0)
+        out.append(torch.exp(-(share * (share + 1e-12).log()).sum()))
+    return torch.stack(out)

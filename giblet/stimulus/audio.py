@@ -1,0 +1,176 @@
+"""Sound of a film, mono, in scanner time, at the codec's rate."""
+
+from __future__ import annotations
+
+import warnings
+import wave
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from giblet.errors import MediaError
+from giblet.stimulus.media import Film, decoded, open_film, run_length
+from giblet.store import replacing
+from giblet.timing import Exact, as_fraction, n_items
+
+Samples: TypeAlias = NDArray[np.float32]
+
+# Containers round time stamps (Matroska to 1 ms); a jump smaller than this is rounding.
+JITTER_S = Fraction(1, 100)
+BLOCK = 65536
+FULL_SCALE_16 = 32768
+FULL_SCALE_32 = 2**31
+
+
+def extract_audio(
+    movie: str | Path,
+    sound: str | Path,
+    *,
+    tr_s: Exact,
+    movie_onset_s: Exact = 0,
+    n_trs: int = 0,
+    sample_rate_hz: int,
+    missing: str = "silence",
+    damaged: str = "error",
+) -> None:
+    """Write the sound heard during a run as a mono 16-bit WAV file.
+
+    Sample i is at i / `sample_rate_hz` s of scanner time; there are exactly
+    ``timing.n_items(n_trs, tr_s, sample_rate_hz)``, silent where the film has no sound.
+
+    Parameters
+    ----------
+    movie_onset_s
+        Scanner time at which the film starts.
+    n_trs
+        Length of the run; 0 for as many whole TRs as the film covers.
+    missing
+        What to do with a film without sound: ``silence`` (with a warning) or ``error``.
+    damaged
+        ``error`` or ``partial``, see :func:`giblet.stimulus.media.decoded`.
+
+    Raises
+    ------
+    MediaError
+        If the film cannot be read, or has no sound and `missing` is ``error``.
+    """
+    n_trs = run_length(movie, tr_s, movie_onset_s, n_trs, damaged)
+    n_samples = n_items(n_trs, tr_s, sample_rate_hz)
+    with open_film(movie) as film:
+        blocks = _in_scanner_time(film, movie_onset_s, sample_rate_hz, missing, damaged)
+        _write(sound, exactly(blocks, n_samples), sample_rate_hz)
+
+
+def _in_scanner_time(
+    film: Film, movie_onset_s: Exact, sample_rate_hz: int, missing: str, damaged: str
+) -> Iterator[Samples]:
+    """Sound from scanner time 0, at the rate asked for."""
+    if film.audio is None:
+        if missing == "error":
+            raise MediaError(
+                f"{film.path}: has no sound: name a film with an audio stream, or set "
+                "stimulus/audio/missing to 'silence'"
+            )
+        warnings.warn(f"{film.path}: has no sound; silence is used instead", stacklevel=3)
+        return
+    heard = mono(film, damaged)
+    first = next(heard, None)
+    if first is None:
+        warnings.warn(f"{film.path}: its audio stream is empty; silence is used", stacklevel=3)
+        return
+    rate = first[1]
+    blocks = ((time, samples) for time, _, samples in chain([first], heard))
+    # Scanner time 0 as film time.
+    start = -as_fraction(movie_onset_s, "movie_onset_s")
+    yield from resampled(continuous(blocks, rate, start), rate, sample_rate_hz)
+
+
+def mono(film: Film, damaged: str) -> Iterator[tuple[Fraction, int, Samples]]:
+    """Decoded blocks mixed down to one channel.
+
+    Channels are weighted as broadcast standards do (ITU-R BS.775, by libswresample) and
+    scaled so that the mix cannot clip.
+
+    Yields
+    ------
+    (film time of the first sample in s, rate in Hz, samples in -1..1)
+        The rate is that of the first block throughout.
+    """
+    from av.audio.resampler import AudioResampler
+
+    rate = 0
+    form: tuple[str, str, int] | None = None
+    for time, frame in decoded(film, film.audio, damaged):
+        found = (frame.format.name, frame.layout.name, frame.sample_rate)
+        rate = rate or frame.sample_rate
+        if found != form:
+            # 32-bit integers: libswresample scales a mix of integers to fit, floats it does not.
+            mixer = AudioResampler(format="s32", layout="mono", rate=rate)
+            form = found
+        mixed = [part.to_ndarray()[0] for part in mixer.resample(frame)]
+        if mixed:
+            samples = np.concatenate(mixed) / np.float32(FULL_SCALE_32)
+            yield time, rate, samples.astype(np.float32)
+
+
+def continuous(
+    blocks: Iterable[tuple[Fraction, Samples]], rate_hz: int, start_s: Fraction
+) -> Iterator[Samples]:
+    """One unbroken signal from `start_s` on, each block where its time stamp says.
+
+    Gaps become silence, overlaps are cut, what lies before `start_s` is left out. Jumps
+    within `JITTER_S` are the container's rounding and are ignored; they are measured
+    against the true time, so they cannot add up.
+    """
+    jitter = JITTER_S * rate_hz
+    position = 0
+    for time, samples in blocks:
+        jump = round((time - start_s) * rate_hz) - position
+        if position and abs(jump) <= jitter:
+            jump = 0
+        for done in range(0, jump, BLOCK):
+            yield np.zeros(min(BLOCK, jump - done), np.float32)
+        kept = samples[max(0, -jump) :]
+        position += max(0, jump) + len(kept)
+        if len(kept):
+            yield kept
+
+
+def resampled(blocks: Iterable[Samples], rate_hz: int, new_rate_hz: int) -> Iterator[Samples]:
+    """Change the sampling rate of a stream with soxr; its first sample stays at time 0."""
+    if rate_hz == new_rate_hz:
+        yield from blocks
+        return
+    import soxr
+
+    stream = soxr.ResampleStream(rate_hz, new_rate_hz, 1, dtype="float32", quality="HQ")
+    for samples in blocks:
+        yield stream.resample_chunk(np.ascontiguousarray(samples))
+    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def exactly(blocks: Iterable[Samples], n_samples: int) -> Iterator[Samples]:
+    """Cut a stream, or lengthen it with silence, to `n_samples`."""
+    left = n_samples
+    for samples in blocks:
+        yield samples[:left]
+        left -= min(left, len(samples))
+        if not left:
+            return
+    while left:
+        yield np.zeros(min(BLOCK, left), np.float32)
+        left -= min(BLOCK, left)
+
+
+def _write(path: str | Path, blocks: Iterable[Samples], rate_hz: int) -> None:
+    with replacing(path) as partial, wave.open(str(partial), "wb") as file:
+        file.setparams((1, 2, rate_hz, 0, "NONE", "not compressed"))
+        for samples in blocks:
+            scaled = np.rint(samples * FULL_SCALE_16)
+            clipped = np.clip(scaled, -FULL_SCALE_16, FULL_SCALE_16 - 1)
+            file.writeframesraw(clipped.astype("<i2").tobytes())

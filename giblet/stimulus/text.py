@@ -1,0 +1,205 @@
+"""Text of each TR of a run, from an annotation table, a transcript or subtitles.
+
+Which TRs a row belongs to
+--------------------------
+A TR is a row's if the row covers the TR's centre (the row's interval is half-open, so of
+two rows that meet at a centre the later one has it). A row too short or too badly placed
+to cover any centre belongs to the TR that holds its own centre: no text is lost. This is
+the rule behind the TR columns of the Sherlock table (Chen et al. 2017, Nat. Neurosci.
+20:115), which it reproduces for all 998 rows that have them (with `gap_s` 3).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from giblet.errors import AnnotationError
+from giblet.stimulus.annotation import read_annotation, rows_of_part
+from giblet.stimulus.media import run_length
+from giblet.stimulus.rows import Row
+from giblet.store import replacing
+from giblet.timing import Exact, as_fraction, first_item_at, tr_of, trs_overlapping
+
+COLUMNS = ("tr", "start_s", "end_s", "text", "n_rows", "coverage")
+
+
+@dataclass
+class TrText:
+    """Text of one TR: the rows it holds, and how much of it rows cover (0..1)."""
+
+    rows: list[Row] = field(default_factory=list)
+    coverage: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """Texts in order of time, each once (see :func:`joined`)."""
+        return joined(self.rows)
+
+
+def extract_text(
+    annotation: str | Path,
+    text: str | Path,
+    *,
+    movie: str | Path = "",
+    tr_s: Exact,
+    movie_onset_s: Exact = 0,
+    n_trs: int = 0,
+    text_part: int = 1,
+    text_column: str | None = None,
+    start_column: str | None = None,
+    end_column: str | None = None,
+    duration_column: str | None = None,
+    part_column: str | None = None,
+    unit: str = "seconds",
+    first_tr: int = 1,
+    clock: str = "auto",
+    sheet: str | None = None,
+    encoding: str | None = None,
+    restart_s: Exact | None = 30,
+    gap_s: Exact = 0,
+    damaged: str = "error",
+) -> None:
+    """Write one row per TR: ``tr, start_s, end_s, text, n_rows, coverage``.
+
+    Parameters
+    ----------
+    annotation
+        Table (xlsx, csv, tsv) or subtitles (srt, vtt); empty for a run without text.
+    text
+        Tab-separated file to write. `tr` counts from 0, `start_s` and `end_s` are scanner
+        time, `text` may be empty, `n_rows` is the number of rows the TR holds and
+        `coverage` the share of it during which a row with text runs.
+    movie
+        Film, opened only to learn the run's length when `n_trs` is 0.
+    text_part
+        Which part of a table whose times start again, from 1.
+    text_column, start_column, end_column, duration_column, part_column
+        Headers of the columns; None to go by their usual names.
+    unit
+        Of the times in a table: ``seconds``, ``milliseconds``, ``clock`` (h:mm:ss) or
+        ``trs`` (numbers of TRs, the end's included, counted from `first_tr`).
+    clock
+        What the times count from: ``film`` (its start), ``scanner`` (the first volume), or
+        ``auto``: scanner for BIDS ``*_events.tsv`` and times in TRs, film for all else.
+    restart_s, gap_s
+        See :func:`giblet.stimulus.rows.split_parts` and `with_ends` there.
+
+    Raises
+    ------
+    AnnotationError
+        If the file cannot be read as timed text, or none of it falls into the run.
+    """
+    n_trs = run_length(movie, tr_s, movie_onset_s, n_trs, damaged)
+    per_tr = [TrText() for _ in range(n_trs)]
+    if str(annotation):
+        path = Path(annotation)
+        named = {
+            "start": start_column,
+            "end": end_column,
+            "duration": duration_column,
+            "text": text_column,
+            "part": part_column,
+        }
+        rows = read_annotation(path, named, unit, first_tr, tr_s, sheet, encoding)
+        rows = rows_of_part(path, rows, text_part, restart_s, gap_s, tr_s)
+        shift = 0 if counts_from_scanner(path, clock, unit) else as_fraction(movie_onset_s)
+        per_tr = text_per_tr(rows, n_trs, tr_s, shift)
+        _refuse_nothing(path, rows, per_tr, tr_s, movie_onset_s)
+    _write(text, per_tr, as_fraction(tr_s))
+
+
+def counts_from_scanner(path: Path, clock: str, unit: str) -> bool:
+    """Whether a file's times count from the first volume rather than from the film's start."""
+    if clock != "auto":
+        return clock == "scanner"
+    # BIDS: "onset (in seconds) of the event, measured from the beginning of the acquisition
+    # of the first data point stored in the corresponding task data file".
+    return unit == "trs" or path.name.lower().endswith("_events.tsv")
+
+
+def trs_of(start_s: Fraction, end_s: Fraction, tr_s: Exact) -> range:
+    """TRs that the interval ``[start_s, end_s)`` of scanner time belongs to, never none."""
+    tr = as_fraction(tr_s)
+    # TR k's centre is at (k + 1/2) TRs.
+    first, stop = (first_item_at(time - tr / 2, 1 / tr) for time in (start_s, end_s))
+    if stop > first:
+        return range(first, stop)
+    nearest = tr_of((start_s + end_s) / 2, tr)
+    return range(nearest, nearest + 1)
+
+
+def text_per_tr(
+    rows: Sequence[Row], n_trs: int, tr_s: Exact, shift_s: Fraction | int = 0
+) -> list[TrText]:
+    """Lay rows, in order of time and with ends, on the TRs of a run."""
+    tr_s = as_fraction(tr_s)
+    per_tr = [TrText() for _ in range(n_trs)]
+    covered = [Fraction(0)] * n_trs
+    until = min((row.start_s for row in rows), default=Fraction(0)) + shift_s
+    for row in rows:
+        assert row.end_s is not None
+        start, end = row.start_s + shift_s, row.end_s + shift_s
+        for tr in trs_of(start, end, tr_s):
+            if 0 <= tr < n_trs:
+                per_tr[tr].rows.append(row)
+        fresh = max(start, until)
+        for tr in trs_overlapping(fresh, end, tr_s, n_trs):
+            covered[tr] += min(end, (tr + 1) * tr_s) - max(fresh, tr * tr_s)
+        until = max(until, end)
+    for held, length in zip(per_tr, covered, strict=True):
+        held.coverage = float(length / tr_s)
+    return per_tr
+
+
+def joined(rows: Sequence[Row]) -> str:
+    """Texts of rows in order of time, without repetitions.
+
+    A repeated single word is kept unless the rows overlap: in a table of words, "the" comes
+    back soon.
+    """
+    kept: list[Row] = []
+    for row in rows:
+        same = [other for other in kept if other.text == row.text]
+        if not same or (" " not in row.text and not any(_overlap(row, one) for one in same)):
+            kept.append(row)
+    return " ".join(row.text for row in kept)
+
+
+def _overlap(one: Row, other: Row) -> bool:
+    assert one.end_s is not None
+    assert other.end_s is not None
+    return max(one.start_s, other.start_s) < min(one.end_s, other.end_s)
+
+
+def _refuse_nothing(
+    path: Path, rows: list[Row], per_tr: list[TrText], tr_s: Exact, movie_onset_s: Exact
+) -> None:
+    if any(held.rows for held in per_tr):
+        return
+    if not rows:
+        raise AnnotationError(
+            f"{path}: the column with the text is empty: choose another one in "
+            "stimulus/text/text_column"
+        )
+    first = min(float(row.start_s) for row in rows)
+    last = max(float(row.end_s or 0) for row in rows)
+    length = float(len(per_tr) * as_fraction(tr_s))
+    raise AnnotationError(
+        f"{path}: none of its {len(rows)} rows, from {first:g} s to {last:g} s, falls into the "
+        f"run of {length:g} s with movie_onset_s {movie_onset_s}: correct stimulus/text/unit, or "
+        "movie_onset_s in the runs table; leave 'text' empty there for a run without text"
+    )
+
+
+def _write(path: str | Path, per_tr: list[TrText], tr_s: Fraction) -> None:
+    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for tr, held in enumerate(per_tr):
+            start, end = float(tr * tr_s), float((tr + 1) * tr_s)
+            coverage = round(held.coverage, 6)
+            writer.writerow((tr, start, end, held.text, len(held.rows), coverage))

@@ -1,0 +1,178 @@
+"""Rows of the fMRI tables, from voxelwise scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from giblet.validate.fmri_voxels import Voxels
+from giblet.validate.identification import (
+    distractors,
+    identification_p,
+    identify,
+    similarity,
+)
+from giblet.validate.settings import Settings
+from giblet.validate.statistics import (
+    bootstrap_correlations,
+    pearson,
+    percentile_interval,
+)
+from giblet.validate.table import MetricTable
+from giblet.validate.testset import TestSet
+from giblet.validate.truth import Truth
+
+RUN_SOURCES = ("model", "ridge")
+
+
+def add_voxel_metrics(table: MetricTable, voxels: Voxels, subject: str, settings: Settings) -> None:
+    """Add means and medians over voxels, shares of the ceiling, and what was significant."""
+    valid = voxels.valid
+    n = int(valid.sum())
+    for source, r in voxels.r.items():
+        draws = voxels.draws[source][:, valid]
+        for name, over in (("r_mean", np.mean), ("r_median", np.median)):
+            interval = percentile_interval(over(draws, axis=1)) if n else (np.nan, np.nan)
+            value = float(over(r[valid])) if n else float("nan")
+            table.add(name, "r", source, value, subject=subject, interval=interval, n=n)
+        _add_normalised(table, voxels, source, subject, settings)
+        if source in voxels.q:
+            share = float((voxels.q[source][valid] < settings.fdr_q).mean()) if n else np.nan
+            table.add("share_significant", "share", source, share, subject=subject, n=n)
+    table.add("share_significant", "share", "floor_mean", 0.0, subject=subject, n=n)
+    known = np.isfinite(voxels.ceiling)
+    if known.any():
+        for name, over in (("r_mean", np.mean), ("r_median", np.median)):
+            value = float(over(voxels.ceiling[known]))
+            table.add(name, "r", "ceiling", value, subject=subject, n=int(known.sum()))
+    for name in ("r_mean", "r_median"):
+        table.add(name, "r", "chance", 0.0, subject=subject, n=n)
+
+
+def _add_normalised(
+    table: MetricTable, voxels: Voxels, source: str, subject: str, settings: Settings
+) -> None:
+    """Median share of the ceiling, and in how many voxels it is above 1."""
+    usable = voxels.valid & (np.nan_to_num(voxels.ceiling) >= settings.min_ceiling)
+    n = int(usable.sum())
+    if not n:
+        table.add("r_normalised_median", "share", source, np.nan, subject=subject, n=0)
+        return
+    ceiling = voxels.ceiling[usable]
+    draws = voxels.draws[source][:, usable] / ceiling
+    table.add(
+        "r_normalised_median",
+        "share",
+        source,
+        float(np.median(voxels.r[source][usable] / ceiling)),
+        subject=subject,
+        interval=percentile_interval(np.median(draws, axis=1)),
+        n=n,
+    )
+    above = float((voxels.r[source][usable] > ceiling).sum())
+    table.add("n_above_ceiling", "voxels", source, above, subject=subject, n=n)
+
+
+def add_encoding_identification(
+    table: MetricTable,
+    source: str,
+    subject: str,
+    measured: NDArray[np.float64],
+    predicted: NDArray[np.float64],
+    tests: TestSet,
+    settings: Settings,
+) -> None:
+    """Add how often a TR's predicted pattern is most like its measured one.
+
+    Parameters
+    ----------
+    measured, predicted : arrays of shape (n, V), valid voxels, centred within segments
+    """
+    allowed = distractors(tests.run_number, tests.time_s, settings.min_distance_s)
+    scores = similarity(predicted, measured)
+    p = identification_p(
+        scores,
+        allowed,
+        tests.lengths,
+        n_permutations=settings.n_permutations,
+        min_shift_trs=tests.trs_of(settings.min_shift_s),
+        rng=np.random.default_rng(settings.seed),
+    )
+    found = identify(scores, allowed)
+    block = tests.blocks(settings.block_trs)
+    table.add_identification(source, found, block, p=p, subject=subject)
+    if source == "model":
+        table.add_chance(found.n_candidates, subject=subject)
+
+
+def by_run(
+    source: str,
+    subject: str,
+    measured: NDArray[np.float64],
+    predicted: NDArray[np.float64],
+    tests: TestSet,
+    settings: Settings,
+) -> Iterator[dict[str, object]]:
+    """Rows of ``by_run.csv``: mean correlation over voxels in each run's test TRs."""
+    block = tests.blocks(settings.block_trs)
+    for place, run in enumerate(tests.runs):
+        here = tests.run_number == place
+        x, y = measured[here], predicted[here]
+        rng = np.random.default_rng(settings.seed)
+        draws = bootstrap_correlations(x, y, block[here], settings.n_bootstrap, rng)
+        low, high = percentile_interval(draws.mean(1))
+        yield {
+            "run": run,
+            "source": source,
+            "subject": subject,
+            "value": float(pearson(x, y).mean()),
+            "ci_low": low,
+            "ci_high": high,
+            "n": int(here.sum()),
+        }
+
+
+def by_region(
+    study: h5py.File, voxels: Voxels, truth: Truth | None, subject: str
+) -> Iterator[dict[str, object]]:
+    """Rows of ``by_region.csv``: mean correlation over the voxels of each region."""
+    for name, inside in regions(study, truth).items():
+        here = inside & voxels.valid
+        if not here.any():
+            continue
+        for source in RUN_SOURCES:
+            low, high = percentile_interval(voxels.draws[source][:, here].mean(1))
+            value = float(voxels.r[source][here].mean())
+            yield _region_row(name, source, subject, value, low, high, int(here.sum()))
+        known = here & np.isfinite(voxels.ceiling)
+        if known.any():
+            value = float(voxels.ceiling[known].mean())
+            yield _region_row(name, "ceiling", subject, value, np.nan, np.nan, int(known.sum()))
+
+
+def _region_row(
+    region: str, source: str, subject: str, value: float, low: float, high: float, n: int
+) -> dict[str, object]:
+    return {
+        "region": region,
+        "source": source,
+        "subject": subject,
+        "value": value,
+        "ci_low": low,
+        "ci_high": high,
+        "n": n,
+    }
+
+
+def regions(study: h5py.File, truth: Truth | None) -> dict[str, NDArray[np.bool_]]:
+    """Regions by name: those of the simulation, the study's parcels, or all voxels."""
+    if truth is not None:
+        return {name: truth.region == k for k, name in enumerate(truth.region_names)}
+    n_voxels = len(study["geometry/ijk"])
+    if "geometry/labels" in study:
+        labels = study["geometry/labels"].asstr()[:]
+        return {str(name): labels == name for name in dict.fromkeys(labels)}
+    return {"all": np.ones(n_voxels, bool)}

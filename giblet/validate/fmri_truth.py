@@ -1,0 +1,55 @@
+"""Rows that only a simulated study can have: how much of the planted truth was found."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from giblet.validate.fmri_voxels import Voxels
+from giblet.validate.settings import Settings
+from giblet.validate.statistics import percentile_interval
+from giblet.validate.table import MetricTable
+from giblet.validate.truth import Truth
+
+JUDGED = ("model", "ridge")
+
+
+def add_truth_metrics(
+    table: MetricTable, voxels: Voxels, truth: Truth, subject: str, settings: Settings
+) -> None:
+    """Add false discoveries, power, share of the true ceiling and the delay's error.
+
+    *False discovery fraction*: voxels that respond to nothing among those with q below
+    `fdr_q` (0 when none is found). *Power*: found ones among those that respond.
+    """
+    responds = voxels.valid & truth.any_response
+    silent = voxels.valid & ~truth.any_response
+    ceiling = truth.ceiling[subject]
+    for source in JUDGED:
+        found = voxels.valid & (np.nan_to_num(voxels.q[source], nan=1.0) < settings.fdr_q)
+        n_false, n_found = int((found & silent).sum()), int(found.sum())
+        fraction = n_false / max(n_found, 1)
+        table.add("false_discovery_fraction", "share", source, fraction, subject=subject, n=n_found)
+        n_silent = int(silent.sum())
+        table.add("n_false_discoveries", "voxels", source, n_false, subject=subject, n=n_silent)
+        n = int(responds.sum())
+        power = float((found & responds).sum() / n) if n else float("nan")
+        table.add("power", "share", source, power, subject=subject, n=n)
+        usable = responds & (ceiling >= settings.min_ceiling)
+        share, interval = float("nan"), (float("nan"), float("nan"))
+        if usable.any():
+            share = float(np.median(voxels.r[source][usable] / ceiling[usable]))
+            draws = voxels.draws[source][:, usable] / ceiling[usable]
+            interval = percentile_interval(np.median(draws, axis=1))
+        table.add(
+            "r_over_true_ceiling",
+            "share",
+            source,
+            share,
+            subject=subject,
+            interval=interval,
+            n=int(usable.sum()),
+        )
+    error = np.abs(voxels.delay_s - truth.delay_s)[responds]
+    error = error[np.isfinite(error)]
+    value = float(np.median(error)) if len(error) else float("nan")
+    table.add("delay_abs_error_s", "s", "ridge", value, subject=subject, n=len(error))

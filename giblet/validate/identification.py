@@ -1,0 +1,155 @@
+"""Identification: is a prediction nearer to its own TR than to the others?
+
+For the prediction of TR ``i`` the candidates are the true item of TR ``i`` and the distractors:
+true items at least `min_distance` away in the same run, or in another run. Near neighbours
+look alike for reasons that have nothing to do with the brain, so they do not count. Ties share
+their places evenly, so a prediction without information scores exactly chance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from giblet.validate.permutation import draw_orders
+from giblet.validate.statistics import Array, Lengths
+
+Bool = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Identified:
+    """Scores of each item; NaN where an item has no distractor.
+
+    Attributes
+    ----------
+    rank : place of the true item among its candidates, 1 the best
+    n_candidates : how many there were, the true one included
+    top1, top5 : probability of a hit (a fraction only where there are ties)
+    pairwise : share of distractors that the true item beats
+    """
+
+    rank: NDArray[np.float64]
+    n_candidates: NDArray[np.int64]
+    top1: NDArray[np.float64]
+    top5: NDArray[np.float64]
+    pairwise: NDArray[np.float64]
+
+
+def similarity(predicted: Array, true: Array) -> NDArray[np.float64]:
+    """Correlation of every prediction with every true item.
+
+    Parameters
+    ----------
+    predicted, true : arrays of shape (n, n_features)
+
+    Returns
+    -------
+    array of shape (n, n), predictions down, true items across; 0 where one is constant
+    """
+    return unit_rows(predicted) @ unit_rows(true).T
+
+
+def unit_rows(values: Array, *, centre: bool = True) -> NDArray[np.float64]:
+    """Rows without their mean and of length one; zero where nothing is left."""
+    out = np.asarray(values, np.float64)
+    if centre:
+        out = out - out.mean(1, keepdims=True)
+    norm = np.linalg.norm(out, axis=1, keepdims=True)
+    scale = max(1.0, float(np.abs(values).max(initial=0.0)))
+    return np.divide(out, norm, out=np.zeros_like(out), where=norm > 1e-9 * scale)
+
+
+def distractors(run: NDArray[np.int64], time_s: Array, min_distance_s: float) -> Bool:
+    """Which true items may stand against which: far in time, or of another run.
+
+    Parameters
+    ----------
+    run : array of shape (n,), number of each item's run
+    time_s : array of shape (n,), start of each item
+
+    Returns
+    -------
+    array of shape (n, n), bool, False on the diagonal
+    """
+    far = np.abs(time_s[:, None] - time_s[None]) >= max(min_distance_s, 1e-9)
+    return far | (run[:, None] != run[None])
+
+
+def top_k(greater: Array, ties: Array, k: int) -> NDArray[np.float64]:
+    """Probability that an item is among the first `k` when ties are drawn by lot."""
+    return np.clip((k - np.asarray(greater, float)) / (np.asarray(ties) + 1), 0, 1)
+
+
+def identify(scores: NDArray[np.float64], allowed: Bool) -> Identified:
+    """Place of each true item in its prediction's ranking.
+
+    Parameters
+    ----------
+    scores : array of shape (n, n), similarity of prediction i (down) and true item j
+    allowed : array of shape (n, n), bool; whether item j is a distractor for item i
+    """
+    own = np.diag(scores)[:, None]
+    greater = (allowed & (scores > own)).sum(1)
+    ties = (allowed & (scores == own)).sum(1)
+    n_distractors = allowed.sum(1)
+    none = n_distractors == 0
+    pairwise = (n_distractors - greater - 0.5 * ties) / np.maximum(n_distractors, 1)
+    out = [greater + 0.5 * ties + 1, top_k(greater, ties, 1), top_k(greater, ties, 5), pairwise]
+    rank, top1, top5, pairwise = (np.where(none, np.nan, values) for values in out)
+    return Identified(rank, n_distractors + 1, top1, top5, pairwise)
+
+
+def chance(n_candidates: NDArray[np.int64]) -> dict[str, float]:
+    """What guessing scores: means over items of k / n, one half, and the middle rank."""
+    n = n_candidates[n_candidates > 1].astype(float)
+    if not len(n):
+        return {"top1": np.nan, "top5": np.nan, "pairwise": np.nan, "rank": np.nan}
+    return {
+        "top1": float((1 / n).mean()),
+        "top5": float(np.minimum(5 / n, 1).mean()),
+        "pairwise": 0.5,
+        "rank": float(np.median((n + 1) / 2)),
+    }
+
+
+def identification_p(
+    scores: NDArray[np.float64],
+    allowed: Bool,
+    lengths: Lengths,
+    *,
+    n_permutations: int,
+    min_shift_trs: int,
+    rng: np.random.Generator,
+) -> float:
+    """Probability of the mean pairwise score when truth is shifted in circles.
+
+    Each segment of TRs is shifted by its own amount, which keeps the autocorrelation of
+    both sides. One-sided; at least ``1 / (n_permutations + 1)``.
+
+    Parameters
+    ----------
+    lengths : items of each segment, in order
+    """
+    paired = _pairwise_of_all(scores, allowed)  # [prediction i, true item j]
+    if not np.isfinite(np.diag(paired)).any():
+        return float("nan")
+    orders = draw_orders(lengths, n_permutations, min_shift_trs, rng)
+    rows = np.arange(len(scores))
+    null = np.nanmean(paired[rows, orders], axis=1)
+    observed = float(np.nanmean(np.diag(paired)))
+    at_least = int((null >= observed - 1e-12).sum())
+    return (at_least + 1) / (n_permutations + 1)
+
+
+def _pairwise_of_all(scores: NDArray[np.float64], allowed: Bool) -> NDArray[np.float64]:
+    """Pairwise score if item j were the true one of prediction i, for all i and j."""
+    n_distractors = allowed.sum(1)
+    out = np.full(scores.shape, np.nan)
+    some = n_distractors > 0
+    for i, row in enumerate(scores):
+        beaten = (allowed * ((row[None] < row[:, None]) + 0.5 * (row[None] == row[:, None]))).sum(1)
+        out[i, some] = beaten[some] / n_distractors[some]
+    return out

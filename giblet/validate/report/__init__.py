@@ -1,0 +1,1 @@
+"""The HTML report: one self-contained page on what was run, found and not found."""

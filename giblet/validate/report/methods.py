@@ -1,0 +1,168 @@
+"""Methods text for a paper, made from the configuration that was used.
+
+Every sentence is a template over config keys written with slashes, ``{align/gap_s}``. A
+sentence whose keys are not in the configuration, or whose condition does not hold, is left out:
+the text never states a setting that the run did not have.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from giblet.config import get
+from giblet.validate.report.words import listed
+
+KEY = re.compile(r"\{([a-z0-9_/]+)\}")
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A template, the conditions under which it is said, and the works it cites.
+
+    Parameters
+    ----------
+    when
+        Config keys and the value each must have.
+    unless
+        Config keys and a value that makes the sentence untrue.
+    """
+
+    text: str
+    when: Mapping[str, Any] = field(default_factory=dict)
+    cites: tuple[str, ...] = ()
+    unless: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """One paragraph of the methods, with its heading."""
+
+    heading: str
+    text: str
+
+
+S = Sentence
+SIMULATED = {"simulate/bold/make": True}
+MADE_FILM = {"simulate/film/make": True}
+METHODS: tuple[tuple[str, tuple[Sentence, ...]], ...] = (
+    ("Study", (
+        S("The film was made by giblet: scenes with cuts, moving objects, ambient sound and "
+          "narration in synthesised speech.", MADE_FILM),
+        S("The scans are simulated, with regions that respond to picture, sound, words, to "
+          "combinations of these and to nothing; no person was scanned.", SIMULATED),
+        S("All steps ran in one Snakemake workflow with seed {seed}.", cites=("snakemake",)),
+    )),
+    ("Stimulus", (
+        S("Frames were taken {stimulus/video/frames_per_tr} times per TR of {tr_s} s, at the "
+          "centres of equal parts of it, and scaled to {stimulus/video/width} × "
+          "{stimulus/video/height} pixels ({stimulus/video/fit})."),
+        S("Sound was mixed to one channel and resampled to {features/audio/sample_rate_hz} Hz."),
+        S("Annotations were assigned to TRs by their times; film beyond the scan was cut and "
+          "nothing was stretched."),
+    )),
+    ("Features", (
+        S("Sound was encoded with the neural codec {features/audio/codec} "
+          "({features/audio/n_codebooks} codebooks, {features/audio/bandwidth_kbps} kbit/s).",
+          cites=("encodec",)),
+        S("Text was embedded with {features/text/model}.", cites=("sbert",)),
+        S("Pictures were also described by {features/video/backbone}."),
+    )),
+    ("fMRI", (
+        S("Volumes were masked and cleaned with nilearn.", cites=("nilearn",)),
+        S("They were smoothed with a Gaussian kernel of {brain/smoothing_fwhm_mm} mm (full width "
+          "at half maximum).", unless={"brain/smoothing_fwhm_mm": 0}),
+        S("Confounds ({brain/confound_columns}) were regressed out."),
+        S("Drifts slower than {brain/high_pass_hz} Hz were removed."),
+        S("Each voxel was standardised with the mean and standard deviation of the training TRs."),
+        S("The noise ceiling is the leave-one-out inter-subject correlation.", cites=("isc",)),
+    )),
+    ("Alignment and split", (
+        S("Each run was cut into contiguous blocks for training, validation "
+          "({align/val_fraction} of the TRs) and test ({align/test_fraction}).",
+          {"align/scheme": "blocks"}),
+        S("Whole runs were held out for the test.", {"align/scheme": "runs"}),
+        S("Blocks of different splits are {align/gap_s} s apart, and all subjects share one "
+          "split. Everything fitted was fitted on training TRs."),
+    )),
+    ("Network", (
+        S("A network of 13 layers, mirrored about a bottleneck, maps film, sound and words to one "
+          "unit per voxel (layer 5) and back. Layer 5 is convolved with a haemodynamic response "
+          "({model/hrf}) to predict BOLD; measured BOLD, de-lagged by a learnt filter over the "
+          "following TRs, can replace it to decode.", cites=("glover",)),
+        S("The network was trained on windows of {train/window_trs} TRs."),
+        S("Every loss is divided by that of a constant predictor (the training mean, or the "
+          "training frequencies of the codes)."),
+    )),
+    ("Linear baseline", (
+        S("Banded ridge regression (himalaya) was fitted to the same training TRs, with penalties "
+          "chosen by cross-validation inside them.", cites=("himalaya",)),
+        S("For the prediction of BOLD its features were delayed by {align/delays_trs} TRs; for "
+          "decoding it reads BOLD {train/baseline/decode_delays_trs} TRs later."),
+    )),
+    ("Statistics", (
+        S("All scores are on held-out TRs. Intervals are 95 % bootstrap intervals over blocks of "
+          "{validate/statistics/block_trs} TRs, {validate/statistics/n_bootstrap} draws."),
+        S("Voxels were tested with {validate/statistics/n_permutations} circular shifts and called "
+          "significant at a false discovery rate of {validate/fmri/fdr_q}.", cites=("fdr",)),
+        S("A score beats a floor when its interval lies wholly on the better side of the floor's "
+          "value; a question about the brain is answered yes when, in more than half of the "
+          "subjects, the interval beats chance and every floor and a permutation test agrees."),
+        S("Pictures are scored with PSNR and SSIM, sound with STOI and spectral distances, words "
+          "with retrieval among the film's sentences.", cites=("ssim", "stoi")),
+    )),
+)  # fmt: skip
+# A value that means "not used": the sentence would say nothing.
+UNUSED: tuple[Any, ...] = (None, "none", "", [])
+
+
+def keys_used() -> list[str]:
+    """All config keys that the methods text can name."""
+    sentences = [sentence for _, part in METHODS for sentence in part]
+    named = {key for sentence in sentences for key in KEY.findall(sentence.text)}
+    return sorted(named | {key for sentence in sentences for key in sentence.when})
+
+
+def methods(config: Mapping[str, Any]) -> tuple[list[Paragraph], list[str]]:
+    """Paragraphs of the methods text and the works they cite.
+
+    Parameters
+    ----------
+    config
+        The whole configuration of the run.
+    """
+    paragraphs, cited = [], []
+    for heading, sentences in METHODS:
+        said = [sentence for sentence in sentences if _holds(sentence, config)]
+        if said:
+            text = " ".join(_filled(sentence, config) for sentence in said)
+            paragraphs.append(Paragraph(heading, text))
+            cited += [work for sentence in said for work in sentence.cites]
+    return paragraphs, list(dict.fromkeys(cited))
+
+
+def _value(config: Mapping[str, Any], key: str) -> Any:
+    try:
+        return get(config, key)
+    except (KeyError, TypeError):
+        return None
+
+
+def _holds(sentence: Sentence, config: Mapping[str, Any]) -> bool:
+    if any(_value(config, key) != value for key, value in sentence.when.items()):
+        return False
+    if any(_value(config, key) == value for key, value in sentence.unless.items()):
+        return False
+    return all(_value(config, key) not in UNUSED for key in KEY.findall(sentence.text))
+
+
+def _filled(sentence: Sentence, config: Mapping[str, Any]) -> str:
+    def fill(match: re.Match[str]) -> str:
+        value = _value(config, match.group(1))
+        if isinstance(value, list):
+            return listed([str(item) for item in value])
+        return f"{value:g}" if isinstance(value, float) else str(value)
+
+    return KEY.sub(fill, sentence.text)

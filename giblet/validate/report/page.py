@@ -1,0 +1,138 @@
+"""The report: one HTML file that opens anywhere, without a network and for years."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from giblet.errors import ValidationError
+from giblet.store import replacing
+from giblet.validate.report import figures, provenance, summary, truth
+from giblet.validate.report.citations import bibliography
+from giblet.validate.report.examples import sentences
+from giblet.validate.report.files import Files
+from giblet.validate.report.media import Budget
+from giblet.validate.report.media_plan import left_out, plan
+from giblet.validate.report.methods import methods
+from giblet.validate.report.score_tables import level_table, score_table, subject_table
+from giblet.validate.report.study import Study, load
+from giblet.validate.report.templating import render
+from giblet.validate.report.words import MODALITIES, MODALITY_NAMES
+
+# What the page's own text, tables and charts may take of max_mb.
+TEXT_SHARE = 0.12
+MEGABYTE = 1_000_000
+
+
+def build_report(
+    html: str | Path,
+    paths: Sequence[str | Path],
+    *,
+    settings_json: str,
+    clip_s: float,
+    n_media_runs: int,
+    n_sentences: int,
+    audio_format: str,
+    max_mb: float,
+) -> None:
+    """Write the report.
+
+    Parameters
+    ----------
+    html
+        File to write, ``results/{dataset}/validate/report/index.html``.
+    paths
+        The declared input files below ``results/{dataset}``; docs/report.md says which are used.
+    settings_json
+        The whole configuration of the run, as JSON.
+    clip_s, n_media_runs, n_sentences, audio_format, max_mb
+        Settings of ``validate/report``, see its schema.
+
+    Raises
+    ------
+    ValidationError
+        If a table is missing or unreadable, or the page would be larger than `max_mb`.
+    """
+    config = json.loads(settings_json)
+    study = load(Files(Path(html).parents[2], paths), model=config["model"]["name"])
+    runs = list(dict.fromkeys(study.splits["run"]))
+    held_out = study.splits.loc[study.splits["split"] == "test", "run"]
+    budget = Budget(int((1 - TEXT_SHARE) * max_mb * MEGABYTE))
+    shown = list(dict.fromkeys(held_out))[:n_media_runs]
+    media = plan(study, shown, budget, clip_s=clip_s, audio_format=audio_format)
+    page = render(
+        media=media,
+        left_out=left_out(media),
+        examples=sentences(study, n_sentences, int(config.get("seed", 0))),
+        **_about(study, config, runs),
+        **_results(study),
+    )
+    data = page.encode("utf-8")
+    if len(data) > max_mb * MEGABYTE:
+        raise ValidationError(
+            f"{html}: the report would be {len(data) / MEGABYTE:.1f} MB, "
+            f"validate/report/max_mb allows {max_mb:g}: raise it, or lower n_media_runs or clip_s"
+        )
+    with replacing(html) as partial:
+        partial.write_bytes(data)
+
+
+def _about(study: Study, config: dict[str, Any], runs: list[str]) -> dict[str, Any]:
+    """What was run, with what, and how to run it again."""
+    paragraphs, cited = methods(config)
+    counts = provenance.split_counts(study.splits)
+    subjects = [] if study.voxels is None else list(study.voxels.of_subject)
+    return {
+        "config": config,
+        "dataset": config["dataset"],
+        "model_name": config["model"]["name"],
+        "tr_s": config["tr_s"],
+        "runs": runs,
+        "subjects": subjects,
+        "splits": counts,
+        "voxels": study.voxels,
+        "simulated": study.simulated,
+        "training": _scalars(study.training),
+        "has_baseline": study.files.get("train/ridge/baseline.h5") is not None,
+        "methods": paragraphs,
+        "bibtex": bibliography(cited),
+        "versions": provenance.versions(),
+        "sources": provenance.sources(study.files),
+        "report_code": provenance.report_code(),
+        "config_yaml": provenance.as_yaml(config),
+    }
+
+
+def _scalars(values: dict[str, Any]) -> dict[str, str]:
+    """The plain numbers and words of a JSON file, for a small table."""
+    out = {}
+    for name, value in values.items():
+        if isinstance(value, bool | int | str):
+            out[name] = f"{value:,}" if type(value) is int else str(value)
+        elif isinstance(value, float):
+            out[name] = f"{value:.4g}"
+    return out
+
+
+def _results(study: Study) -> dict[str, Any]:
+    """Verdicts, tables and charts."""
+    return {
+        "opening": summary.opening(study),
+        "summary_rows": summary.rows(study),
+        "failures": summary.failures(study),
+        "verdicts": {name: summary.verdicts(study, name) for name in MODALITIES},
+        "truth": truth.truth(study),
+        "ceilings": summary.ceilings(study),
+        "modalities": [(name, MODALITY_NAMES[name]) for name in MODALITIES],
+        "modality_names": MODALITY_NAMES,
+        "tables": {name: score_table(study, name) for name in MODALITIES},
+        "subject_tables": {name: subject_table(study.scores[name], name) for name in MODALITIES},
+        "charts": {name: figures.headline_charts(study, name) for name in MODALITIES},
+        "region_chart": figures.region_chart(study),
+        "region_table": level_table(study, "regions", "region"),
+        "run_table": level_table(study, "runs", "run"),
+        "histograms": figures.voxel_histograms(study),
+        "loss_charts": figures.loss_charts(study),
+    }

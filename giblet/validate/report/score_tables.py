@@ -1,0 +1,191 @@
+"""The four-column tables: ceiling, model, floors, chance, each cell with its interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from giblet.validate.report.files import records
+from giblet.validate.report.study import Study
+from giblet.validate.report.verdicts import Scores, Verdict, against_floors
+from giblet.validate.report.words import (
+    BETTER,
+    FLOORS,
+    HIGHER,
+    LOWER,
+    SOURCES,
+    column_name,
+    interval,
+    metric,
+    number,
+)
+
+JUDGED = ("model", "from_bold", "from_predicted", "ridge")
+ARROWS = {HIGHER: "↑", LOWER: "↓"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One score in a table; `note` is the number of the reason when it is missing."""
+
+    text: str
+    below: str = ""
+    verdict: str = ""
+    mark: str = ""
+    note: int = 0
+
+
+@dataclass
+class ScoreTable:
+    """Rows of metrics by columns of sources.
+
+    Attributes
+    ----------
+    groups
+        ``(heading, number of columns)``, the four columns that the sources belong to.
+    notes
+        Reasons for missing values, numbered from 1.
+    """
+
+    columns: list[str]
+    groups: list[tuple[str, int]]
+    rows: list[dict[str, object]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def score_table(study: Study, modality: str) -> ScoreTable:
+    """All metrics of a modality, pooled over subjects."""
+    scores = study.scores[modality]
+    present = [s for s in SOURCES if any(scores.has(name, s) for name in scores.metrics)]
+    table = ScoreTable([column_name(modality, source) for source in present], _groups(present))
+    for name in scores.metrics:
+        about = metric(name)
+        cells = [_cell(study, scores, modality, name, source, table.notes) for source in present]
+        table.rows.append(
+            {
+                "label": about.label,
+                "meaning": about.meaning,
+                "unit": scores.units[name],
+                "arrow": ARROWS.get(about.better, ""),
+                "better": BETTER.get(about.better, "neither better nor worse"),
+                "cells": cells,
+            }
+        )
+    return table
+
+
+def _groups(present: list[str]) -> list[tuple[str, int]]:
+    sizes = (
+        ("Ceiling", ("ceiling",)),
+        ("Model", ("model", "from_bold", "from_predicted")),
+        ("Linear baseline", ("ridge",)),
+        ("Floors", FLOORS),
+        ("Chance", ("chance",)),
+    )
+    counted = ((label, sum(source in present for source in names)) for label, names in sizes)
+    return [(label, count) for label, count in counted if count]
+
+
+def _cell(
+    study: Study, scores: Scores, modality: str, name: str, source: str, notes: list[str]
+) -> Cell:
+    about = metric(name)
+    pooled = scores.pooled(name, source)
+    if pooled is None or not np.isfinite(pooled.value):
+        reason = why_missing(study, scores, modality, name, source)
+        if reason not in notes:
+            notes.append(reason)
+        return Cell("–", note=notes.index(reason) + 1)
+    below = interval(pooled.low, pooled.high, about.digits)
+    own = scores.of_subjects(name, source)
+    if not below and len(own) > 1:
+        values = [score.value for score in own.values()]
+        below = f"{number(min(values), about.digits)} … {number(max(values), about.digits)}"
+    verdict, mark = _verdict(scores, name, source) if source in JUDGED else ("", "")
+    return Cell(number(pooled.value, about.digits), below, verdict, mark)
+
+
+def _verdict(scores: Scores, name: str, source: str) -> tuple[str, str]:
+    """How a source stands to all its floors together: words and a mark."""
+    verdicts = [comparison.verdict for comparison in against_floors(scores, name, source)]
+    if not verdicts:
+        return "", ""
+    if all(verdict == Verdict.BEATS for verdict in verdicts):
+        return "beats every floor", "beats"
+    if Verdict.WORSE in verdicts:
+        return "worse than a floor", "worse"
+    return "does not beat every floor", "level"
+
+
+def why_missing(study: Study, scores: Scores, modality: str, name: str, source: str) -> str:
+    """The reason a score is not there."""
+    if modality == "fmri" and source == "ceiling" and study.n_ceiling_subjects == 1:
+        return "an inter-subject ceiling needs at least two subjects"
+    if not scores.has(name, source) or not scores.of_subjects(name, source):
+        if source == "ridge" and modality in ("video", "audio", "text"):
+            return "ridge rebuilds summaries only, which have no such score"
+        if source == "chance":
+            return "chance has no single value for this score"
+        if source == "floor_mean" and modality == "fmri":
+            return "a constant has no correlation"
+        if source == "ceiling":
+            return "there is no ceiling for this score"
+    if scores.has(name, source):
+        return "undefined on these data: a constant or empty series"
+    return "does not apply to this column"
+
+
+@dataclass(frozen=True)
+class PlainTable:
+    """A sortable table: cells are ``(text, sort key)``."""
+
+    columns: list[str]
+    rows: list[list[tuple[str, object]]]
+
+
+def subject_table(scores: Scores, modality: str) -> PlainTable:
+    """Every score that belongs to one subject."""
+    rows = []
+    for name in scores.metrics:
+        about = metric(name)
+        for source in SOURCES:
+            for who, score in sorted(scores.of_subjects(name, source).items()):
+                rows.append(
+                    [
+                        (about.label, about.label),
+                        (column_name(modality, source), column_name(modality, source)),
+                        (who, who),
+                        _sortable(score.value, about.digits),
+                        (interval(score.low, score.high, about.digits) or "–", score.low),
+                        _sortable(score.n, 0),
+                    ]
+                )
+    return PlainTable(["score", "column", "subject", "value", "95 % interval", "n"], rows)
+
+
+def level_table(study: Study, name: str, level: str) -> PlainTable | None:
+    """Mean r per region or run: one row per subject, network, ridge and ceiling side by side."""
+    table = study.tables.get(name)
+    if table is None or table.empty:
+        return None
+    rows = []
+    for key, part in table.groupby([level, "subject"], sort=False):
+        place, subject = (str(name) for name in key)
+        found = records(part)
+        by_source = {row["source"]: row for row in found}
+        cells: list[tuple[str, object]] = [(place, place), (subject or "all", subject)]
+        for source in ("model", "ridge", "ceiling"):
+            row = by_source.get(source)
+            if row is None:
+                cells += [("–", None), ("–", None)]
+            else:
+                ends = interval(row["ci_low"], row["ci_high"]) or "–"
+                cells += [_sortable(row["value"]), (ends, row["ci_low"])]
+        rows.append([*cells, _sortable(found[0]["n"], 0)])
+    heads = [f"{head}{end}" for head in ("network", "ridge", "ceiling") for end in ("", " 95 %")]
+    return PlainTable([level, "subject", *heads, "n"], rows)
+
+
+def _sortable(value: float, digits: int = 3) -> tuple[str, object]:
+    return number(value, digits), float(value) if np.isfinite(value) else None

@@ -1,0 +1,313 @@
+"""The one-minute summary: what was asked, what beats its floor, what does not, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from giblet.validate.report.study import Study, Voxels
+from giblet.validate.report.verdicts import (
+    ASKED_WITH,
+    Answer,
+    Comparison,
+    Finding,
+    Scores,
+    Verdict,
+    against_floors,
+    anything_found,
+    ask_all,
+    duel,
+)
+from giblet.validate.report.words import (
+    HEADLINES,
+    SOURCE_NAMES,
+    interval,
+    listed,
+    metric,
+    number,
+    source_name,
+)
+
+ASKED = {
+    "fmri": "Is held-out brain activity predicted from the film?",
+    "video": "Is the picture told from measured brain activity?",
+    "audio": "Is the sound told from measured brain activity?",
+    "text": "Are the words told from measured brain activity?",
+}
+DEEDS = {
+    "fmri": "predicts held-out brain activity from the film",
+    "video": "picture",
+    "audio": "sound",
+    "text": "words",
+}
+CONTENDERS = (("the network", ("model", "from_bold")), ("ridge", ("ridge",)))
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The first words of the report."""
+
+    found: bool
+    heading: str
+    sentences: list[str]
+
+
+@dataclass(frozen=True)
+class Given:
+    """The answer one contender gives, how many subjects support it, and its score."""
+
+    answer: Answer
+    support: str
+    score: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One question of the summary table, answered by the network and by ridge."""
+
+    modality: str
+    asked: str
+    network: Given
+    ridge: Given
+
+
+def opening(study: Study) -> Opening:
+    """Say what was found about the brain, or that nothing was."""
+    findings = ask_all(study.scores)
+    if anything_found(findings):
+        sentences = [
+            sentence
+            for name, sources in CONTENDERS
+            if (sentence := _deeds(name, [f for f in findings if f.source in sources]))
+        ]
+        return Opening(True, "What was found", sentences + _network_or_ridge(study))
+    if any(finding.answer == Answer.NO for finding in findings):
+        sentences = [
+            "No score about the brain beats chance and its floors: neither the network nor ridge "
+            "predicts held-out brain activity from the film, and neither tells picture, sound or "
+            "words from measured brain activity."
+        ]
+    else:
+        sentences = ["No question about the brain could be scored on these data."]
+    return Opening(False, "Nothing was found", sentences)
+
+
+def _deeds(name: str, findings: list[Finding]) -> str:
+    """What one contender does and does not do, in one sentence."""
+    yes = [finding.modality for finding in findings if finding.answer == Answer.YES]
+    no = [finding.modality for finding in findings if finding.answer == Answer.NO]
+    does, fails = _phrase(yes, "tells", "and"), _phrase(no, "tell", "or")
+    if not does:
+        return f"{_capital(name)} does not {fails}." if fails else ""
+    start = f"{_capital(name)} {does}, beyond chance and every floor"
+    return f"{start}; it does not {fails}." if fails else f"{start}."
+
+
+def _phrase(modalities: list[str], tell: str, joined: str) -> str:
+    """``predicts ... and tells picture and sound from measured brain activity``."""
+    parts = []
+    if "fmri" in modalities:
+        parts.append(
+            DEEDS["fmri"] if tell == "tells" else DEEDS["fmri"].replace("predicts", "predict")
+        )
+    decoded = [DEEDS[modality] for modality in modalities if modality != "fmri"]
+    if decoded:
+        parts.append(f"{tell} the {listed(decoded, joined)} from measured brain activity")
+    return f" {joined} ".join(parts)
+
+
+def _network_or_ridge(study: Study) -> list[str]:
+    """Who wins where the network and ridge can be compared, in one sentence each."""
+    won: dict[str, list[str]] = {}
+    for modality, scores in study.scores.items():
+        source = "model" if modality == "fmri" else "from_bold"
+        name = ASKED_WITH.get(modality, ASKED_WITH["decoding"])
+        winner = duel(scores, name, source, "ridge")
+        if winner is not None:
+            key = winner if winner in ("", "ridge") else "network"
+            won.setdefault(key, []).append(modality)
+    said = (
+        ("ridge", "Ridge, the linear baseline, is better than the network at"),
+        ("network", "The network is better than ridge at"),
+        ("", "Network and ridge cannot be told apart at"),
+    )
+    return [f"{start} {_doing(won[key])}." for key, start in said if key in won]
+
+
+def _doing(modalities: list[str]) -> str:
+    """``predicting brain activity and telling the picture and sound``."""
+    decoded = [DEEDS[modality] for modality in modalities if modality != "fmri"]
+    parts = ["predicting brain activity"] if "fmri" in modalities else []
+    if decoded:
+        parts.append(f"telling the {listed(decoded)}")
+    return listed(parts)
+
+
+def rows(study: Study) -> list[Row]:
+    """One row per question about the brain."""
+    findings = {(f.modality, f.source): f for f in ask_all(study.scores)}
+    out = []
+    for modality in study.scores:
+        network = findings[modality, "model" if modality == "fmri" else "from_bold"]
+        ridge = findings[modality, "ridge"]
+        out.append(Row(modality, ASKED[modality], _given(study, network), _given(study, ridge)))
+    return out
+
+
+def _given(study: Study, finding: Finding) -> Given:
+    name = ASKED_WITH.get(finding.modality, ASKED_WITH["decoding"])
+    scores = study.scores[finding.modality]
+    value = value_text(scores, name, finding.source)
+    score = "" if value == "–" else f"{metric(name).label} {value}"
+    return Given(finding.answer, _support(finding), score)
+
+
+def failures(study: Study) -> list[str]:
+    """Every headline score about the brain that does not beat a floor, one sentence each."""
+    out = []
+    for finding in ask_all(study.scores):
+        scores = study.scores[finding.modality]
+        for name in HEADLINES[finding.modality]:
+            out.extend(_shortfalls(scores, name, finding.source, SOURCE_NAMES[finding.source]))
+        out.extend(_disagreement(scores, finding))
+    return out
+
+
+def verdicts(study: Study, modality: str) -> list[str]:
+    """What each source scores on a modality's headlines and what that beats."""
+    scores = study.scores[modality]
+    sources = ("model", "ridge") if modality == "fmri" else ("from_bold", "model", "ridge")
+    out = []
+    for source in sources:
+        for name in HEADLINES[modality]:
+            if scores.has(name, source):
+                who = source_name(modality, source)
+                out.append(_scored(scores, name, source, who))
+                out.extend(_shortfalls(scores, name, source, who))
+        out.append(_significant(scores, source, study.voxels))
+    for finding in ask_all({modality: scores}):
+        out.extend(_disagreement(scores, finding))
+    return [sentence for sentence in out if sentence]
+
+
+def _disagreement(scores: Scores, finding: Finding) -> list[str]:
+    """Say so when an interval beats everything and the permutation test does not agree."""
+    if finding.modality == "fmri" or finding.answer != Answer.NO:
+        return []
+    comparisons = against_floors(scores, ASKED_WITH["decoding"], finding.source)
+    if any(comparison.verdict != Verdict.BEATS for comparison in comparisons):
+        return []
+    score = scores.pooled("identification_p", finding.source)
+    p = number(score.value if score is not None else np.nan, metric("identification_p").digits)
+    what = DEEDS[finding.modality]
+    return [
+        f"{_capital(SOURCE_NAMES[finding.source])} identifies the {what} above its floors, but "
+        f"the permutation test does not agree (p = {p})."
+    ]
+
+
+def _support(finding: Finding) -> str:
+    if not finding.n_subjects:
+        return "no intervals to judge by"
+    if finding.n_subjects == 1:
+        return "in one subject"
+    return f"in {len(finding.supporting)} of {finding.n_subjects} subjects"
+
+
+def value_text(scores: Scores, name: str, source: str) -> str:
+    """A score in words, with its interval or its spread over subjects."""
+    about = metric(name)
+    pooled = scores.pooled(name, source)
+    own = scores.of_subjects(name, source)
+    if pooled is None or not np.isfinite(pooled.value):
+        return "–"
+    text = number(pooled.value, about.digits)
+    if pooled.has_interval:
+        return f"{text} {interval(pooled.low, pooled.high, about.digits)}"
+    if len(own) > 1:
+        values = [score.value for score in own.values()]
+        spread = f"{number(min(values), about.digits)} to {number(max(values), about.digits)}"
+        return f"{text} (mean of {len(own)} subjects, {spread})"
+    return text
+
+
+def _scored(scores: Scores, name: str, source: str, who: str) -> str:
+    """What a source scores and which references it beats."""
+    value = value_text(scores, name, source)
+    label = metric(name).label
+    if value == "–":
+        return f"{_capital(label)}: {who} has no score."
+    comparisons = against_floors(scores, name, source)
+    start = f"{_capital(label)}: {who} scores {value}"
+    if not comparisons:
+        return f"{start}; there is no interval or no floor to judge it by."
+    beats = [_against(scores, c) for c in comparisons if c.verdict == Verdict.BEATS]
+    return f"{start} and beats {listed(beats)}." if beats else f"{start}."
+
+
+def _shortfalls(scores: Scores, name: str, source: str, who: str) -> list[str]:
+    """What a source does not beat, and what it is worse than."""
+    comparisons = against_floors(scores, name, source)
+    fails = [_against(scores, c) for c in comparisons if c.verdict == Verdict.LEVEL]
+    worse = [_against(scores, c) for c in comparisons if c.verdict == Verdict.WORSE]
+    start = f"{_capital(who)}, at {value_text(scores, name, source)},"
+    out = []
+    if fails:
+        out.append(f"{start} does not beat {listed(fails, 'or')} on {metric(name).label}.")
+    if worse:
+        out.append(f"{start} is worse than {listed(worse)} on {metric(name).label}.")
+    return out
+
+
+def _against(scores: Scores, comparison: Comparison) -> str:
+    """A reference with its value and, where subjects differ, how many."""
+    reference = scores.pooled(comparison.metric, comparison.against)
+    about = metric(comparison.metric)
+    value = reference.value if reference is not None else about.no_skill
+    inside = [number(value, about.digits)]
+    if comparison.n_judged > 1 and comparison.count(comparison.verdict) < comparison.n_judged:
+        inside.append(f"beaten in {comparison.count(Verdict.BEATS)} of {comparison.n_judged}")
+    return f"{SOURCE_NAMES[comparison.against]} ({', '.join(inside)})"
+
+
+def _significant(scores: Scores, source: str, voxels: Voxels | None) -> str:
+    score = scores.pooled("share_significant", source)
+    if score is None or not np.isfinite(score.value):
+        return ""
+    level = f" at a false discovery rate of {voxels.fdr_q:g}" if voxels is not None else ""
+    return f"By {SOURCE_NAMES[source]}, {100 * score.value:.1f} % of voxels are significant{level}."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def ceilings(study: Study) -> dict[str, str]:
+    """What each modality's ceiling is and what it measured, in words."""
+    out = {}
+    if study.n_ceiling_subjects == 1:
+        out["fmri"] = (
+            "There is one subject, so there is no inter-subject ceiling: r is shown as it is."
+        )
+    else:
+        out["fmri"] = (
+            "The ceiling is what the other subjects' responses say about a subject's own "
+            f"(inter-subject): mean r {value_text(study.scores['fmri'], 'r_mean', 'ceiling')}."
+        )
+    audio = study.scores["audio"]
+    measured = [
+        f"{metric(name).label} {value_text(audio, name, 'ceiling')}"
+        for name in ("stoi", "si_sdr", "log_spectral_distance")
+        if audio.pooled(name, "ceiling") is not None
+    ]
+    out["audio"] = (
+        "The ceiling is the original sound through the audio codec and back, with no network "
+        f"between. Measured here: {listed(measured) or 'nothing'}. No decoding can sound better."
+    )
+    psnr = value_text(study.scores["video"], "psnr", "ceiling")
+    out["video"] = (
+        f"The ceiling is the cached frames through the video encoder and back: PSNR {psnr}, in dB."
+    )
+    out["text"] = "The ceiling is retrieval with the true embedding."
+    return out

@@ -1,0 +1,190 @@
+"""What metrics and sources are called, and which way is better.
+
+A metric that is not listed is shown without a verdict, so a new one is never judged by guess.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+HIGHER = 1
+LOWER = -1
+NEITHER = 0
+BETTER = {HIGHER: "higher is better", LOWER: "lower is better"}
+
+MODALITIES = ("fmri", "video", "audio", "text")
+MODALITY_NAMES = {"fmri": "Brain", "video": "Picture", "audio": "Sound", "text": "Words"}
+
+FLOORS = ("floor_mean", "floor_shifted", "floor_nearest")
+SOURCES = ("ceiling", "model", "from_bold", "from_predicted", "ridge", *FLOORS, "chance")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is named, read and judged.
+
+    Parameters
+    ----------
+    label
+        Name in tables.
+    better
+        `HIGHER`, `LOWER` or `NEITHER`.
+    meaning
+        One line for the reader.
+    no_skill
+        Value that knowing nothing gives, where that is the same for every study.
+    digits
+        Decimals shown.
+    """
+
+    label: str
+    better: int
+    meaning: str
+    no_skill: float = np.nan
+    digits: int = 3
+
+
+METRICS = {
+    "r_mean": Metric("mean r", HIGHER, "Pearson r on held-out TRs, mean over voxels", 0.0),
+    "r_median": Metric("median r", HIGHER, "the same, median over voxels", 0.0),
+    "r_normalised_median": Metric(
+        "r / ceiling", HIGHER, "r as a share of the ceiling, median over voxels that have one", 0.0
+    ),
+    "share_significant": Metric(
+        "significant voxels", HIGHER, "share of voxels that pass the false discovery rate"
+    ),
+    "n_above_ceiling": Metric(
+        "voxels above ceiling", NEITHER, "a flag: r should not exceed the ceiling", digits=0
+    ),
+    "identification_top1": Metric(
+        "identified, top 1", HIGHER, "share of held-out items picked out first among all"
+    ),
+    "identification_top5": Metric(
+        "identified, top 5", HIGHER, "share of held-out items among the first five"
+    ),
+    "identification_pairwise": Metric(
+        "identified, pairwise", HIGHER, "share of pairs in which the right item is nearer", 0.5
+    ),
+    "identification_rank": Metric(
+        "identification rank", LOWER, "median rank of the right item; 1 is best", digits=1
+    ),
+    "identification_p": Metric(
+        "identification p", LOWER, "permutation p of the pairwise identification", digits=4
+    ),
+    "false_discovery_fraction": Metric(
+        "false discovery fraction", LOWER, "share of significant voxels that respond to nothing"
+    ),
+    "n_false_discoveries": Metric(
+        "false discoveries, count",
+        LOWER,
+        "voxels that respond to nothing called significant",
+        digits=0,
+    ),
+    "power": Metric("power", HIGHER, "share of responding voxels called significant"),
+    "r_over_true_ceiling": Metric(
+        "r / true ceiling", HIGHER, "median over responding voxels, against the planted ceiling"
+    ),
+    "delay_abs_error_s": Metric(
+        "delay error", LOWER, "seconds between recovered and planted delay, median", digits=2
+    ),
+    "psnr": Metric("PSNR", HIGHER, "peak signal-to-noise ratio of the frames", digits=2),
+    "ssim": Metric("SSIM", HIGHER, "structural similarity of the frames"),
+    "ms_ssim": Metric("MS-SSIM", HIGHER, "structural similarity over several scales"),
+    "lpips": Metric("LPIPS", LOWER, "learned perceptual distance"),
+    "pixel_r": Metric("pixel r", HIGHER, "correlation over pixels", 0.0),
+    "stoi": Metric("STOI", HIGHER, "short-time objective intelligibility"),
+    "pesq": Metric("PESQ", HIGHER, "perceptual evaluation of speech quality", digits=2),
+    "si_sdr": Metric("SI-SDR", HIGHER, "scale-invariant signal-to-distortion ratio", digits=2),
+    "log_spectral_distance": Metric(
+        "log-spectral distance", LOWER, "distance between log spectra", digits=2
+    ),
+    "log_mel_distance": Metric("log-mel distance", LOWER, "distance between log-mel frames"),
+    "log_mel_r": Metric("log-mel r", HIGHER, "correlation of each TR's mean log-mel", 0.0),
+    "cosine": Metric("cosine", HIGHER, "cosine with the true embedding"),
+    "cosine_centred": Metric(
+        "cosine, centred", HIGHER, "the same with the train mean removed", 0.0
+    ),
+    "retrieval_top1": Metric("retrieved, top 1", HIGHER, "share whose sentence comes first"),
+    "retrieval_top5": Metric("retrieved, top 5", HIGHER, "share whose sentence is among five"),
+    "retrieval_top10": Metric("retrieved, top 10", HIGHER, "share whose sentence is among ten"),
+    "retrieval_median_rank": Metric(
+        "retrieval rank", LOWER, "median rank of the true sentence; 1 is best", digits=1
+    ),
+}
+
+# What each modality is judged by in the summary; the first is the one drawn.
+HEADLINES = {
+    "fmri": ("r_mean",),
+    "video": ("ssim", "identification_pairwise"),
+    "audio": ("log_mel_r", "stoi", "identification_pairwise"),
+    "text": ("retrieval_top5", "identification_pairwise"),
+}
+
+COLUMN_NAMES = {
+    "ceiling": "Ceiling",
+    "model": "Through the network",
+    "from_bold": "From measured BOLD",
+    "from_predicted": "From predicted BOLD",
+    "ridge": "Ridge",
+    "floor_mean": "Train mean",
+    "floor_shifted": "Shifted in time",
+    "floor_nearest": "Nearest training clip",
+    "chance": "Chance",
+}
+# The same within a sentence.
+SOURCE_NAMES = {
+    "ceiling": "the ceiling",
+    "model": "the network",
+    "from_bold": "the network from measured BOLD",
+    "from_predicted": "the network from predicted BOLD",
+    "ridge": "ridge",
+    "floor_mean": "the train mean",
+    "floor_shifted": "the time-shifted prediction",
+    "floor_nearest": "the nearest training clip",
+    "chance": "chance",
+}
+
+
+def metric(name: str) -> Metric:
+    """How a metric is named and judged; one that is not listed is not judged."""
+    return METRICS.get(name, Metric(name.replace("_", " "), NEITHER, "not described"))
+
+
+def column_name(modality: str, source: str) -> str:
+    """Heading of a source's column: in the brain table the network predicts, not rebuilds."""
+    if modality == "fmri" and source == "model":
+        return "Network"
+    return COLUMN_NAMES.get(source, source)
+
+
+def source_name(modality: str, source: str) -> str:
+    """What a source is called within a sentence."""
+    if modality != "fmri" and source == "model":
+        return "the film through the network"
+    return SOURCE_NAMES.get(source, source)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number for the page, with a true minus sign; an en dash when there is none."""
+    if value is None or not np.isfinite(value):
+        return "–"
+    shown = f"{value:,.{digits}f}"
+    if float(shown.replace(",", "")) == 0:
+        shown = shown.replace("-", "")
+    return shown.replace("-", "−")
+
+
+def interval(low: float, high: float, digits: int = 3) -> str:
+    """An interval in square brackets; empty when it is not known."""
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return ""
+    return f"[{number(low, digits)}, {number(high, digits)}]"
+
+
+def listed(parts: list[str], last: str = "and") -> str:
+    """Words in a row: ``a, b and c``."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} {last} {parts[-1]}"

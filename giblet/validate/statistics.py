@@ -1,0 +1,173 @@
+"""Correlation, false discovery rate and intervals for time series cut into test blocks.
+
+A *segment* is a stretch of consecutive test TRs of one run. Series are centred within each
+segment before anything is correlated: only changes within a stretch count, which is also
+what makes circular shifts within the stretch a valid null (:mod:`giblet.validate.permutation`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[np.floating[Any]]
+Lengths: TypeAlias = Sequence[int]
+
+
+def slices(lengths: Lengths) -> list[slice]:
+    """Where each segment stands in the concatenation of all of them."""
+    edges = np.concatenate([[0], np.cumsum(lengths)]).astype(int)
+    return [slice(int(a), int(b)) for a, b in pairwise(edges)]
+
+
+def centred(values: Array, lengths: Lengths) -> NDArray[np.float64]:
+    """Values without the mean of each segment.
+
+    Parameters
+    ----------
+    values : array of shape (n_trs, n_columns), the segments one after the other
+    lengths : TRs of each segment, summing to n_trs
+    """
+    out = np.asarray(values, dtype=np.float64).copy()
+    for part in slices(lengths):
+        out[part] -= out[part].mean(0, keepdims=True)
+    return out
+
+
+def pearson(x: Array, y: Array) -> NDArray[np.float64]:
+    """Correlation of the columns of two centred arrays; 0 where either does not vary.
+
+    ``r = sum(x y) / sqrt(sum(x^2) sum(y^2))``. A constant prediction has learnt nothing, so
+    it scores 0 rather than an undefined value that would drop out of every mean.
+
+    Parameters
+    ----------
+    x, y : arrays of shape (n_trs, n_columns), each column of mean 0
+
+    Returns
+    -------
+    array of shape (n_columns,), float64
+    """
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    above = np.einsum("tv,tv->v", x, y)
+    below = np.sqrt(np.einsum("tv,tv->v", x, x) * np.einsum("tv,tv->v", y, y))
+    return np.divide(above, below, out=np.zeros_like(above), where=below > 1e-9 * len(x))
+
+
+def fdr(p: Array) -> NDArray[np.float64]:
+    """Benjamini-Hochberg q values, leaving NaN where p is NaN.
+
+    Benjamini & Hochberg (1995), J. R. Stat. Soc. B 57:289.
+    """
+    from scipy.stats import false_discovery_control
+
+    p = np.asarray(p, np.float64)
+    q = np.full(p.shape, np.nan)
+    known = np.isfinite(p)
+    if known.any():
+        q[known] = false_discovery_control(p[known], method="bh")
+    return q
+
+
+def blocks(lengths: Lengths, block_trs: int) -> NDArray[np.int64]:
+    """Number of the block each TR belongs to, for the bootstrap.
+
+    Segments are cut into nearly equal blocks of about `block_trs`; no block spans two.
+
+    Returns
+    -------
+    array of shape (n_trs,), int64, increasing from 0
+    """
+    out, first = [], 0
+    for length in lengths:
+        n_blocks = max(1, round(length / block_trs))
+        out.append(first + np.arange(length) * n_blocks // max(length, 1))
+        first += n_blocks
+    return np.concatenate(out).astype(np.int64) if out else np.zeros(0, np.int64)
+
+
+def bootstrap_interval(
+    values: Array,
+    block: NDArray[np.int64],
+    n_bootstrap: int,
+    rng: np.random.Generator,
+    statistic: Callable[..., Any] = np.mean,
+) -> tuple[float, float]:
+    """95 % percentile interval of a statistic of items, resampling whole blocks.
+
+    Neighbouring TRs are alike, so single items would give intervals that are too narrow
+    (Künsch 1989, Ann. Stat. 17:1217).
+
+    Parameters
+    ----------
+    values : array of shape (n_items,); NaN items do not count
+    block : array of shape (n_items,), the block of each item
+    statistic : takes `axis`; np.mean or np.median
+
+    Returns
+    -------
+    (low, high); NaN when fewer than two blocks hold a value
+    """
+    keep = np.isfinite(values)
+    values, block = np.asarray(values, float)[keep], block[keep]
+    members = [np.flatnonzero(block == name) for name in np.unique(block)]
+    if len(members) < 2:
+        return float("nan"), float("nan")
+    draws = rng.integers(len(members), size=(n_bootstrap, len(members)))
+    if statistic is np.mean:
+        sums = np.array([values[m].sum() for m in members])
+        counts = np.array([len(m) for m in members])
+        found = sums[draws].sum(1) / counts[draws].sum(1)
+    else:
+        found = np.array(
+            [statistic(values[np.concatenate([members[k] for k in draw])]) for draw in draws]
+        )
+    low, high = np.percentile(found, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def bootstrap_correlations(
+    x: Array, y: Array, block: NDArray[np.int64], n_bootstrap: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Correlations of columns over resampled blocks.
+
+    Parameters
+    ----------
+    x, y : arrays of shape (n_trs, n_columns), centred
+
+    Returns
+    -------
+    array of shape (n_bootstrap, n_columns), float32; empty first axis with one block only
+    """
+    names = np.unique(block)
+    if len(names) < 2:
+        return np.zeros((0, x.shape[1]), np.float32)
+    first = np.searchsorted(block, names)
+    draws = rng.integers(len(names), size=(n_bootstrap, len(names)))
+    counts = np.zeros((n_bootstrap, len(names)), np.float32)
+    for draw in range(n_bootstrap):
+        counts[draw] = np.bincount(draws[draw], minlength=len(names))
+
+    def resampled(values: Array) -> NDArray[np.float32]:
+        sums = np.add.reduceat(values, first, axis=0).astype(np.float32)  # [B, V]
+        return np.asarray(counts @ sums)  # [n_bootstrap, V]
+
+    n = counts @ np.bincount(block).astype(np.float32)[names]
+    sx, sy = resampled(x) / n[:, None], resampled(y) / n[:, None]
+    covariance = resampled(x * y) / n[:, None] - sx * sy
+    spread = (resampled(x * x) / n[:, None] - sx**2) * (resampled(y * y) / n[:, None] - sy**2)
+    below = np.sqrt(np.maximum(spread, 0))
+    return np.divide(covariance, below, out=np.zeros_like(covariance), where=below > 1e-9)
+
+
+def percentile_interval(draws: Array) -> tuple[float, float]:
+    """95 % interval of bootstrap draws; NaN when there are none."""
+    draws = np.asarray(draws, float)
+    if not np.isfinite(draws).any():
+        return float("nan"), float("nan")
+    low, high = np.nanpercentile(draws, [2.5, 97.5])
+    return float(low), float(high)

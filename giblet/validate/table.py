@@ -1,0 +1,180 @@
+"""The long table of metrics that every modality writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from giblet.errors import ValidationError
+from giblet.store import replacing
+from giblet.validate.identification import Identified, chance
+from giblet.validate.statistics import Array, bootstrap_interval
+
+COLUMNS = [
+    "modality",
+    "metric",
+    "unit",
+    "source",
+    "split",
+    "subject",
+    "value",
+    "ci_low",
+    "ci_high",
+    "n",
+]
+SOURCES = (
+    "ceiling",
+    "model",
+    "from_bold",
+    "from_predicted",
+    "ridge",
+    "floor_mean",
+    "floor_shifted",
+    "floor_nearest",
+    "chance",
+)
+
+
+@dataclass
+class MetricTable:
+    """Rows of one modality's ``metrics.csv``.
+
+    Attributes
+    ----------
+    modality : fmri, audio, video or text
+    n_bootstrap : draws behind each interval
+    seed : of the bootstrap
+    """
+
+    modality: str
+    n_bootstrap: int
+    seed: int
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(
+        self,
+        metric: str,
+        unit: str,
+        source: str,
+        value: float,
+        *,
+        subject: str = "",
+        interval: tuple[float, float] = (np.nan, np.nan),
+        n: int = 0,
+    ) -> None:
+        """Add one row."""
+        if source not in SOURCES:
+            raise ValidationError(f"source {source!r} is not one of {', '.join(SOURCES)}")
+        row = (self.modality, metric, unit, source, "test", subject, value, *interval, n)
+        self.rows.append(dict(zip(COLUMNS, row, strict=True)))
+
+    def add_items(
+        self,
+        metric: str,
+        unit: str,
+        source: str,
+        values: Array,
+        block: NDArray[np.int64],
+        *,
+        subject: str = "",
+        statistic: Any = np.mean,
+    ) -> None:
+        """Add a statistic of per-item values with its block bootstrap interval.
+
+        Items that could not be scored are NaN and do not count in `n`.
+        """
+        known = np.asarray(values, float)[np.isfinite(values)]
+        value = float(statistic(known)) if len(known) else float("nan")
+        rng = np.random.default_rng(self.seed)
+        interval = bootstrap_interval(values, block, self.n_bootstrap, rng, statistic)
+        self.add(metric, unit, source, value, subject=subject, interval=interval, n=len(known))
+
+    def add_identification(
+        self,
+        source: str,
+        found: Identified,
+        block: NDArray[np.int64],
+        *,
+        p: float | None = None,
+        subject: str = "",
+    ) -> None:
+        """Add the rows of one identification: top-1, top-5, pairwise, rank and p."""
+        for name in ("top1", "top5", "pairwise"):
+            self.add_items(
+                f"identification_{name}",
+                "share",
+                source,
+                getattr(found, name),
+                block,
+                subject=subject,
+            )
+        self.add_items(
+            "identification_rank",
+            "rank",
+            source,
+            found.rank,
+            block,
+            subject=subject,
+            statistic=np.median,
+        )
+        if p is not None:
+            n = int(np.isfinite(found.rank).sum())
+            self.add("identification_p", "p", source, p, subject=subject, n=n)
+
+    def add_chance(self, n_candidates: NDArray[np.int64], *, subject: str = "") -> None:
+        """Add what guessing scores in identification."""
+        n = int((n_candidates > 1).sum())
+        for name, value in chance(n_candidates).items():
+            unit = "rank" if name == "rank" else "share"
+            self.add(f"identification_{name}", unit, "chance", value, subject=subject, n=n)
+
+    def frame(self) -> pd.DataFrame:
+        """The table, and after it for every metric of subjects a row for all of them.
+
+        That row has the mean over subjects; the sum where voxels are counted; twice the mean
+        for a p value, which is a valid p however the subjects' depend on each other
+        (Rüschendorf 1982); and for the false discovery fraction the fraction of all
+        discoveries.
+        """
+        table = pd.DataFrame(self.rows, columns=COLUMNS)
+        own = set(table.loc[table["subject"] == "", ["metric", "source"]].itertuples(index=False))
+        named = table[table["subject"] != ""]
+        pooled = [
+            _pooled(group)
+            for key, group in named.groupby(["metric", "source"], sort=False)
+            if tuple(key) not in own  # type: ignore[arg-type]
+        ]
+        return pd.concat([table, pd.DataFrame(pooled, columns=COLUMNS)], ignore_index=True)
+
+    def write(self, path: str | Path) -> None:
+        """Write ``metrics.csv``."""
+        write_table(path, self.frame())
+
+
+def _pooled(group: pd.DataFrame) -> dict[str, Any]:
+    known = group[group["value"].notna()]
+    value = known["value"].mean()
+    if known["unit"].eq("voxels").any():
+        value = known["value"].sum()
+    elif known["unit"].eq("p").any():
+        value = min(1.0, 2 * value)
+    elif known["metric"].eq("false_discovery_fraction").any():
+        value = (known["value"] * known["n"]).sum() / max(known["n"].sum(), 1)
+    own = {"subject": "", "value": value, "ci_low": np.nan, "ci_high": np.nan}
+    first = {str(name): cell for name, cell in group.iloc[0].items()}
+    return {**first, **own, "n": int(group["n"].sum())}
+
+
+def write_table(path: str | Path, table: pd.DataFrame | Iterable[dict[str, Any]]) -> None:
+    """Write a table whole or not at all; tab-separated when the name ends in .tsv."""
+    if not isinstance(table, pd.DataFrame):
+        table = pd.DataFrame(table)
+    with replacing(path) as partial:
+        separator = "\t" if Path(path).suffix == ".tsv" else ","
+        table.to_csv(partial, index=False, sep=separator, float_format="%.6g")

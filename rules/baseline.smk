@@ -1,0 +1,22 @@
+"""train: the linear baseline beside the network."""
+
+
+rule train_baseline:
+    input:
+        study=f"{RESULTS}/align/study.h5",
+        regressors=per_run(f"{RESULTS}/align/{{run}}/regressors.h5"),
+    output:
+        baseline=f"{RESULTS}/train/ridge/baseline.h5",
+    log:
+        f"{LOGS}/train/baseline.log",
+    benchmark:
+        f"{BENCHMARKS}/train/baseline.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        **settings("tr_s", "seed", "align/gap_s", "train/baseline"),
+        code=code("train_baseline.py"),
+    script:
+        "../workflow/scripts/train_baseline.py"

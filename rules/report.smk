@@ -1,0 +1,54 @@
+"""The HTML report: one self-contained page over everything that validate wrote."""
+
+import json
+
+from giblet.validate.report.templating import templates_digest
+
+REPORT_MODEL = f"{RESULTS}/train/{config['model']['name']}"
+
+
+rule validate_report:
+    input:
+        splits=f"{RESULTS}/align/splits.tsv",
+        ceiling=f"{RESULTS}/brain/ceiling.h5",
+        history=f"{REPORT_MODEL}/history.csv",
+        training=f"{REPORT_MODEL}/metrics.json",
+        baseline=BASELINE,
+        fmri=rules.validate_fmri_scores.output,
+        maps=rules.validate_fmri_figures.output,
+        sounds=[
+            rules.validate_audio_decode.output.shown,
+            rules.validate_audio_decode.output.wavs,
+            rules.validate_audio_figures.output,
+            rules.validate_audio_scores.output.metrics,
+        ],
+        films=[
+            rules.validate_video_scores.output.metrics,
+            rules.validate_video_figures.output,
+        ],
+        texts=[
+            rules.validate_text_scores.output,
+            rules.validate_text_figures.output,
+        ],
+    output:
+        html=report(
+            f"{VALIDATE}/report/index.html",
+            category="Report",
+            caption="../workflow/report/validate_report.rst",
+        ),
+    log:
+        f"{LOGS}/validate/report.log",
+    benchmark:
+        f"{BENCHMARKS}/validate/report.tsv"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=30,
+    params:
+        **settings("validate/report"),
+        # The page states the configuration that was used, so all of it counts.
+        settings_json=json.dumps(config, sort_keys=True),
+        templates=templates_digest(),
+        code=code("validate_report.py"),
+    script:
+        "../workflow/scripts/validate_report.py"

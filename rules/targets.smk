@@ -1,0 +1,83 @@
+"""What users ask for by name. Each target is a list of files that the stages make."""
+
+SHOWN_MAPS = {
+    "voxels": expand(
+        f"{VALIDATE}/fmri/{{subject}}_{{name}}.nii.gz", subject=SUBJECTS, name=MAPS
+    ),
+    # Parcels have no image to put a map in.
+    "parcels": [],
+}[config["brain"]["kind"]]
+
+
+rule stimulus:
+    input:
+        per_run(rules.stimulus_video.output.frames),
+        per_run(rules.stimulus_audio.output.sound),
+        per_run(rules.stimulus_text.output.text),
+
+
+rule features:
+    input:
+        per_run(rules.features_audio.output.audio),
+        per_run(rules.features_text.output.text),
+        expand(VIDEO_FEATURES, run=RUN_NAMES),
+
+
+rule brain:
+    input:
+        SPACE.values(),
+        per_scan(rules.brain_run.output.bold),
+        rules.brain_ceiling.output,
+
+
+rule align:
+    input:
+        rules.align_splits.output,
+        per_run(rules.align_regressors.output.regressors),
+        rules.align_study.output,
+
+
+rule train:
+    input:
+        rules.train_network.output,
+        rules.train_baseline.output,
+
+
+rule baseline:
+    input:
+        rules.train_baseline.output,
+
+
+rule validate_fmri:
+    input:
+        rules.validate_fmri_scores.output,
+        rules.validate_fmri_figures.output,
+        SHOWN_MAPS,
+
+
+rule validate_audio:
+    input:
+        rules.validate_audio_decode.output,
+        rules.validate_audio_scores.output,
+        rules.validate_audio_figures.output,
+
+
+rule validate_video:
+    input:
+        rules.validate_video_scores.output,
+        rules.validate_video_figures.output,
+
+
+rule validate_text:
+    input:
+        rules.validate_text_scores.output,
+        rules.validate_text_figures.output,
+
+
+rule validate:
+    input:
+        rules.validate_fmri.input,
+        rules.validate_audio.input,
+        rules.validate_video.input,
+        rules.validate_text.input,
+        rules.validate_report.output,

@@ -1,0 +1,138 @@
+"""validate: scores, maps, sounds, films and sentences of the held-out film."""
+
+TRAINED_MODEL = f"{RESULTS}/train/{config['model']['name']}"
+VALIDATE = f"{RESULTS}/validate"
+STUDY = f"{RESULTS}/align/study.h5"
+BASELINE = f"{RESULTS}/train/ridge/baseline.h5"
+PREDICTIONS = f"{VALIDATE}/predictions.h5"
+
+# What was planted is known of simulated BOLD only.
+TRUTH = branch(
+    lookup(dpath="simulate/bold/make", within=config),
+    then=f"{RESULTS}/simulate/truth.h5",
+    otherwise=[],
+)
+# With scheme "runs" only the runs named test hold test TRs, otherwise all do.
+TEST_RUNS = {
+    "blocks": RUN_NAMES,
+    "runs": list(RUNS.loc[RUNS["split"] == "test", "run"]),
+}[config["align"]["scheme"]]
+EXAMPLES = range(1, config["validate"]["video"]["n_examples"] + 1)
+WAVS = ["original", "ceiling", "model", "from_bold", "from_predicted"]
+FILMS = ["original", "model", "from_bold", "from_predicted"]
+MAPS = ["r", "r_normalised", "q"]
+STATISTICS = settings("seed", "validate/statistics")
+
+
+rule validate_predict:
+    input:
+        study=STUDY,
+        model=f"{TRAINED_MODEL}/model.safetensors",
+        kwargs=f"{TRAINED_MODEL}/model.json",
+    output:
+        predictions=PREDICTIONS,
+    log:
+        f"{LOGS}/validate/predict.log",
+    benchmark:
+        f"{BENCHMARKS}/validate/predict.tsv"
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        code=code("validate_predict.py"),
+    script:
+        "../workflow/scripts/validate_predict.py"
+
+
+rule validate_fmri_scores:
+    input:
+        study=STUDY,
+        predictions=PREDICTIONS,
+        baseline=BASELINE,
+        ceiling=f"{RESULTS}/brain/ceiling.h5",
+        regressors=expand(f"{RESULTS}/align/{{run}}/regressors.h5", run=RUN_NAMES),
+        truth=TRUTH,
+    output:
+        metrics=report(
+            f"{VALIDATE}/fmri/metrics.csv",
+            category="fMRI",
+            caption="../workflow/report/validate_metrics.rst",
+        ),
+        voxels=f"{VALIDATE}/fmri/voxels.h5",
+        region_table=f"{VALIDATE}/fmri/by_region.csv",
+        run_table=f"{VALIDATE}/fmri/by_run.csv",
+    log:
+        f"{LOGS}/validate/fmri_scores.log",
+    benchmark:
+        f"{BENCHMARKS}/validate/fmri_scores.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        **STATISTICS,
+        **settings("validate/fmri"),
+        code=code("validate_fmri_scores.py"),
+    script:
+        "../workflow/scripts/validate_fmri_scores.py"
+
+
+rule validate_fmri_maps:
+    input:
+        voxels=f"{VALIDATE}/fmri/voxels.h5",
+    output:
+        maps=expand(
+            f"{VALIDATE}/fmri/{{subject}}_{{name}}.nii.gz", subject=SUBJECTS, name=MAPS
+        ),
+    log:
+        f"{LOGS}/validate/fmri_maps.log",
+    benchmark:
+        f"{BENCHMARKS}/validate/fmri_maps.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        code=code("validate_fmri_maps.py"),
+    script:
+        "../workflow/scripts/validate_fmri_maps.py"
+
+
+rule validate_fmri_figures:
+    input:
+        voxels=f"{VALIDATE}/fmri/voxels.h5",
+        region_table=f"{VALIDATE}/fmri/by_region.csv",
+    output:
+        maps=report(
+            expand(
+                f"{VALIDATE}/fmri/{{subject}}_{{name}}.png",
+                subject=SUBJECTS,
+                name=MAPS,
+            ),
+            category="fMRI",
+            caption="../workflow/report/validate_maps.rst",
+        ),
+        glass=expand(
+            f"{VALIDATE}/fmri/glass_{{name}}.png", name=["r", "r_ridge", "delay"]
+        ),
+        scatter=f"{VALIDATE}/fmri/model_vs_ridge.png",
+        regions=f"{VALIDATE}/fmri/regions.png",
+    log:
+        f"{LOGS}/validate/fmri_figures.log",
+    benchmark:
+        f"{BENCHMARKS}/validate/fmri_figures.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        **settings("validate/fmri/figures"),
+        code=code("validate_fmri_figures.py"),
+    script:
+        "../workflow/scripts/validate_fmri_figures.py"
+
+
+include: "validate_audio.smk"
+include: "validate_video.smk"
+include: "validate_text.smk"

@@ -1,0 +1,279 @@
+"""Every file the validate stage leaves, with random content, for tests of what reads them.
+
+Written without giblet.validate, so it doubles as an independent statement of the layout.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from giblet.store import writing
+
+METRICS = {
+    "fmri": {
+        "r_mean": "r",
+        "r_median": "r",
+        "r_normalised_median": "share",
+        "share_significant": "share",
+        "n_above_ceiling": "voxels",
+    },
+    "video": {"psnr": "dB", "ssim": "1", "pixel_r": "r"},
+    "audio": {
+        "stoi": "1",
+        "si_sdr": "dB",
+        "log_spectral_distance": "dB",
+        "log_mel_distance": "log energy",
+        "log_mel_r": "r",
+    },
+    "text": {
+        "cosine": "1",
+        "cosine_centred": "1",
+        "retrieval_top1": "share",
+        "retrieval_top5": "share",
+        "retrieval_top10": "share",
+        "retrieval_median_rank": "rank",
+    },
+}
+IDENTIFICATION = {
+    "identification_top1": "share",
+    "identification_top5": "share",
+    "identification_pairwise": "share",
+    "identification_rank": "rank",
+    "identification_p": "p",
+}
+OF_TRUTH = {
+    "false_discovery_fraction": "share",
+    "n_false_discoveries": "voxels",
+    "power": "share",
+    "r_over_true_ceiling": "share",
+}
+PER_SUBJECT = ("from_bold", "from_predicted", "floor_nearest", "floor_shifted", "ridge")
+COLUMNS = ["modality", "metric", "unit", "source", "split", "subject", "value"]
+COLUMNS += ["ci_low", "ci_high", "n"]
+
+
+def make_validate_files(
+    folder: str | Path,
+    runs: Sequence[str] = ("run-1", "run-2"),
+    subjects: Sequence[str] = ("sub-01", "sub-02"),
+    seed: int = 0,
+    kind: str = "voxels",
+    simulated: bool = True,
+    n_examples: int = 3,
+) -> Path:
+    """Write all outputs of the validate stage into `folder`."""
+    rng = np.random.default_rng(seed)
+    folder = Path(folder)
+    for modality in METRICS:
+        (folder / modality).mkdir(parents=True, exist_ok=True)
+        table = _metrics(rng, modality, subjects, simulated)
+        table.to_csv(folder / modality / "metrics.csv", index=False)
+    _voxels(rng, folder / "fmri", subjects, kind, simulated)
+    _fmri_tables(rng, folder / "fmri", runs, subjects, simulated)
+    _sounds(rng, folder / "audio", runs, subjects)
+    _films(rng, folder / "video", runs, subjects, n_examples)
+    _texts(rng, folder / "text", runs, subjects)
+    return folder
+
+
+def _metrics(
+    rng: np.random.Generator, modality: str, subjects: Sequence[str], simulated: bool
+) -> pd.DataFrame:
+    metrics = {**METRICS[modality], **IDENTIFICATION}
+    if modality == "fmri" and simulated:
+        metrics = {**metrics, **OF_TRUTH}
+    if modality == "fmri":
+        sources = ["model", "ridge", "floor_mean", "floor_shifted", "floor_nearest"]
+        per_subject: tuple[str, ...] = (*sources, "ceiling", "chance")
+    else:
+        sources = ["model", "from_bold", "from_predicted", "ridge"]
+        sources += ["floor_mean", "floor_shifted", "floor_nearest"]
+        per_subject = PER_SUBJECT
+    rows = []
+    for metric, unit in metrics.items():
+        has_chance = metric.startswith(("identification", "retrieval", "share_sig"))
+        extra = ["ceiling"] * (not metric.startswith("identification")) + ["chance"] * has_chance
+        for source in sources + extra:
+            whom = [*subjects, ""] if source in per_subject else [""]
+            for subject in whom:
+                value = float(rng.uniform())
+                pooled = subject == "" and source in per_subject
+                ci = (np.nan, np.nan) if pooled else (value - 0.1, value + 0.1)
+                rows.append(
+                    [modality, metric, unit, source, "test", subject, value, *ci, 120],
+                )
+    if modality == "fmri" and simulated:
+        rows.append(
+            [modality, "delay_abs_error_s", "s", "ridge", "test", "", 0.2, np.nan, np.nan, 90]
+        )
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _voxels(
+    rng: np.random.Generator, folder: Path, subjects: Sequence[str], kind: str, simulated: bool
+) -> None:
+    import nibabel
+
+    side = 6
+    ijk = np.stack(np.unravel_index(np.arange(side**3), (side,) * 3), axis=1).astype(np.int32)
+    affine = np.diag([24.0, 24.0, 24.0, 1.0])
+    affine[:3, 3] = (-60, -90, -50)
+    n = len(ijk)
+    names = ["r", "r_ridge", "r_normalised", "ceiling", "p", "q", "p_ridge", "q_ridge", "delay_s"]
+    with writing(folder / "voxels.h5", stage="validate") as file:
+        file.attrs["grid_shape"] = [side] * 3
+        file.attrs["kind"] = kind
+        file.attrs["subjects"] = json.dumps(list(subjects))
+        file.attrs["fdr_q"] = 0.05
+        file.attrs["n_permutations"] = 1000
+        file.attrs["min_ceiling"] = 0.1
+        file["ijk"] = ijk
+        file["affine"] = affine
+        file["xyz_mm"] = ijk @ affine[:3, :3].T + affine[:3, 3]
+        for subject in subjects:
+            for name in names:
+                values = rng.uniform(size=n).astype(np.float32)
+                file[f"{subject}/{name}"] = values
+            file[f"{subject}/above_ceiling"] = rng.uniform(size=n) > 0.95
+            for name in ("r", "r_normalised", "q"):
+                volume = rng.uniform(size=(side,) * 3).astype(np.float32)
+                image = nibabel.Nifti1Image(volume, affine)
+                image.to_filename(folder / f"{subject}_{name}.nii.gz")
+                _picture(rng, folder / f"{subject}_{name}.png")
+        if simulated:
+            file["truth/responds"] = rng.uniform(size=(n, 3)) > 0.5
+            file["truth/delay_s"] = rng.uniform(4, 6, size=n).astype(np.float32)
+            file["truth/ceiling"] = rng.uniform(size=n).astype(np.float32)
+            file["truth/region"] = rng.integers(0, 3, size=n)
+            file["truth"].attrs["region_names"] = json.dumps(["seeing", "hearing", "nothing"])
+    for name in ("glass_r", "glass_r_ridge", "glass_delay", "model_vs_ridge", "regions"):
+        _picture(rng, folder / f"{name}.png")
+
+
+def _fmri_tables(
+    rng: np.random.Generator,
+    folder: Path,
+    runs: Sequence[str],
+    subjects: Sequence[str],
+    simulated: bool,
+) -> None:
+    regions = ("seeing", "hearing", "nothing") if simulated else ("all",)
+    for column, keys in (("region", regions), ("run", runs)):
+        rows = [
+            {column: key, "source": source, "subject": subject}
+            for key in keys
+            for source in ("model", "ridge", "ceiling")
+            for subject in subjects
+        ]
+        table = pd.DataFrame(rows)
+        table["value"] = rng.uniform(size=len(table))
+        table["ci_low"], table["ci_high"] = table["value"] - 0.1, table["value"] + 0.1
+        table["n"] = 70
+        table.to_csv(folder / f"by_{column}.csv", index=False)
+
+
+def _sounds(
+    rng: np.random.Generator, folder: Path, runs: Sequence[str], subjects: Sequence[str]
+) -> None:
+    import soundfile
+
+    shown, clips = [], []
+    for run in runs:
+        for source in ("original", "ceiling", "model", "from_bold", "from_predicted"):
+            name = f"{run}_{source}.wav"
+            sound = 0.1 * rng.normal(size=24000).clip(-3, 3)
+            soundfile.write(folder / name, sound, 12000, subtype="PCM_16")
+            whose = subjects[0] if source == "from_bold" else ""
+            shown.append({"file": name, "run": run, "source": source, "subject": whose})
+            clips.append(
+                {"run": run, "tr_start": 0, "tr_stop": 8, "source": source, "subject": whose}
+            )
+        _picture(rng, folder / f"{run}_spectrograms.png")
+    pd.DataFrame(shown).to_csv(folder / "shown.tsv", sep="\t", index=False)
+    table = pd.DataFrame(clips)
+    for name in ("stoi", "si_sdr", "log_spectral_distance", "log_mel_distance"):
+        table[name] = rng.uniform(size=len(table))
+    table.to_csv(folder / "clips.tsv", sep="\t", index=False)
+
+
+def _films(
+    rng: np.random.Generator,
+    folder: Path,
+    runs: Sequence[str],
+    subjects: Sequence[str],
+    n_examples: int,
+) -> None:
+    for run in runs:
+        for source in ("original", "model", "from_bold", "from_predicted"):
+            _film(rng, folder / f"{run}_{source}.mp4")
+    rows = []
+    for kind in ("best", "median", "worst", "random"):
+        for number in range(1, n_examples + 1):
+            name = f"frames_{kind}_{number}.png"
+            _picture(rng, folder / name)
+            rows.append({"file": name, "kind": kind, "run": runs[0], "tr": number})
+    table = pd.DataFrame(rows)
+    table["start_s"] = table["tr"] * 1.5
+    table["subject"] = subjects[0]
+    table["ssim"] = rng.uniform(size=len(table))
+    table.to_csv(folder / "examples.tsv", sep="\t", index=False)
+    trs = pd.DataFrame(
+        [
+            {"run": run, "tr": tr, "source": source, "subject": ""}
+            for run in runs
+            for tr in range(8)
+            for source in ("model", "from_predicted")
+        ]
+    )
+    for name in ("psnr", "ssim", "pixel_r"):
+        trs[name] = rng.uniform(size=len(trs))
+    trs.to_csv(folder / "trs.tsv", sep="\t", index=False)
+    _picture(rng, folder / "scores.png")
+
+
+def _texts(
+    rng: np.random.Generator, folder: Path, runs: Sequence[str], subjects: Sequence[str]
+) -> None:
+    rows = [
+        {
+            "run": run,
+            "tr": tr,
+            "start_s": 1.5 * tr,
+            "source": source,
+            "subject": subjects[0] if source in ("from_bold", "ridge") else "",
+            "true_text": 'A man says "hello" <script>alert(1)</script>',
+            "retrieved_text": "A dog & a cat walk by.",
+            "rank": int(rng.integers(1, 20)),
+            "n_candidates": 20,
+            "cosine": float(rng.uniform()),
+        }
+        for run in runs
+        for tr in range(6)
+        for source in ("model", "from_bold", "from_predicted", "ridge")
+    ]
+    pd.DataFrame(rows).to_csv(folder / "retrieved.tsv", sep="\t", index=False)
+    _picture(rng, folder / "ranks.png")
+
+
+def _picture(rng: np.random.Generator, path: Path) -> None:
+    from matplotlib import image
+
+    image.imsave(path, rng.uniform(size=(60, 160, 3)))
+
+
+def _film(rng: np.random.Generator, path: Path) -> None:
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(4, 3))
+        stream.width, stream.height, stream.pix_fmt = 160, 90, "yuv420p"
+        for _ in range(6):
+            pixels = rng.integers(0, 255, size=(90, 160, 3), dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())

@@ -1,0 +1,244 @@
+"""Training a codec: its parts against known answers, and the whole at toy size."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from giblet.errors import CodecError
+from giblet.features import codec_augment, codec_material, codec_quality
+from giblet.features.codec import Codec
+from giblet.features.codec_export import save_codec
+from giblet.features.codec_losses import ReconstructionLoss
+from giblet.features.codec_quantiser import perplexity, quantise, resume, start_from_kmeans
+from giblet.features.codec_run import train_codec
+from giblet.features.codec_training import Schedule, Trainer, new_model, scale_to_unit_variance
+from tests.unit.features.conftest import noise
+
+RATE_HZ = 12000
+TOY: dict[str, Any] = {
+    "steps": 12,
+    "batch": 2,
+    "seconds": 0.5,
+    "seed": 3,
+    "pool_minutes": 0.2,
+    "codebook_size": 64,
+    "num_filters": 2,
+    "hidden_size": 8,
+    "float_steps": 4,
+    "report_every": 5,
+}
+
+
+@pytest.fixture(scope="module")
+def pool() -> codec_material.Pool:
+    return codec_material.synthetic_pool(RATE_HZ, 0.3, seed=1)
+
+
+def toy_model(seed: int = 0) -> Any:
+    torch.manual_seed(seed)
+    return new_model(RATE_HZ, 4, 64, num_filters=2, hidden_size=8)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("n_codebooks", [1, 2, 3, 4, 6, 8, 12])
+def test_the_library_builds_as_many_codebooks_as_asked(n_codebooks: int) -> None:
+    model = new_model(RATE_HZ, n_codebooks, 64, num_filters=2, hidden_size=4)
+    assert len(model.quantizer.layers) == n_codebooks
+
+
+def test_material_is_repeatable_and_in_range(pool: codec_material.Pool) -> None:
+    again = codec_material.synthetic_pool(RATE_HZ, 0.3, seed=1)
+    np.testing.assert_array_equal(pool.speech, again.speech)
+    assert len(pool.speech) == 2 * len(pool.other) == 0.3 * 60 * RATE_HZ
+    examples = codec_material.batch(pool, np.random.default_rng(0), 40, 6000, RATE_HZ)
+    assert examples.shape == (40, 6000)
+    assert examples.dtype == np.float32
+    assert np.abs(examples).max() <= 1
+    levels_db = 20 * np.log10(examples.std(1) + 1e-9)
+    assert 10 < np.ptp(levels_db[levels_db > -80]) < 40
+
+
+def test_every_voice_speaks() -> None:
+    from giblet.speech import synthesise
+
+    for language in codec_material.LANGUAGES:
+        samples, _ = synthesise("ba di lo", voice=language + codec_material.VARIANTS[-1])
+        assert np.std(samples) > 0.01
+
+
+def test_a_folder_of_recordings_is_read_at_the_codecs_rate(tmp_path: Path) -> None:
+    (tmp_path / "deeper").mkdir()
+    tone = np.sin(2 * np.pi * 440 * np.arange(22050) / 22050)
+    soundfile.write(tmp_path / "deeper" / "a.flac", np.stack([tone, tone], 1), 22050)
+    read = codec_material.folder_pool(tmp_path, RATE_HZ, 1.0).speech
+    assert len(read) == pytest.approx(RATE_HZ, abs=2)
+    assert np.argmax(np.abs(np.fft.rfft(read))) == pytest.approx(440, abs=1)
+
+
+def test_a_folder_without_sound_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CodecError, match=r"no audio files .* features/train_codec/source"):
+        train_codec(tmp_path / "out", **TOY, source=str(tmp_path))
+
+
+def test_scaling_gives_every_convolution_unit_variance(pool: codec_material.Pool) -> None:
+    model = toy_model()
+    samples = torch.from_numpy(
+        codec_material.batch(pool, np.random.default_rng(0), 8, 9600, RATE_HZ)
+    )[:, None]
+    scale_to_unit_variance(model, samples)
+    spreads: list[float] = []
+    convolutions = [
+        m for m in model.modules() if isinstance(m, torch.nn.Conv1d | torch.nn.ConvTranspose1d)
+    ]
+    for module in convolutions:
+        module.register_forward_hook(lambda m, i, out: spreads.append(float(out.std())))
+    with torch.no_grad():
+        made = model.decoder(model.encoder(samples))
+    assert len(spreads) == len(convolutions)
+    np.testing.assert_allclose(spreads[:-1], 1, rtol=0.02)
+    assert float(made.std()) == pytest.approx(float(samples.std()), rel=0.02)
+
+
+def test_kmeans_finds_planted_clusters_and_quantises_to_them() -> None:
+    model = toy_model()
+    centres = 5 * torch.randn(64, 8, generator=seeded())
+    vectors = centres.repeat(40, 1) + 0.01 * torch.randn(64 * 40, 8, generator=seeded(1))
+    start_from_kmeans(model.quantizer, vectors, seeded(2))
+    found = model.quantizer.layers[0].codebook.embed
+    # From a random start k-means leaves some pairs of clusters to one code, for the next
+    # codebook to tell apart.
+    near = torch.cdist(centres, found).min(1).values
+    assert float((near < 0.1).double().mean()) > 0.5
+    kept = torch.full((1,), 4)
+    quantised = quantise(model.quantizer, vectors.t()[None], kept, seeded(3))
+    error = (quantised.latents - vectors.t()[None]).square().mean()
+    assert float(error) < 0.02 * float(vectors.var())
+
+
+def test_codebooks_follow_the_latents_and_dead_codes_come_back() -> None:
+    model = toy_model()
+    codebook = model.quantizer.layers[0].codebook
+    start_from_kmeans(model.quantizer, torch.randn(256, 8, generator=seeded()), seeded(1))
+    shifted = torch.randn(4, 8, 60, generator=seeded(2)) + 10
+    for _ in range(600):
+        quantised = quantise(model.quantizer, shifted, torch.full((4,), 4), seeded(3))
+    assert float(codebook.embed.mean()) == pytest.approx(10, abs=1)
+    assert float(perplexity(quantised.codes, 64)[0]) > 20
+
+
+def test_dropped_codebooks_do_not_reach_the_decoder() -> None:
+    model = toy_model()
+    start_from_kmeans(model.quantizer, torch.randn(500, 8, generator=seeded()), seeded(1))
+    latents = torch.randn(2, 8, 30, generator=seeded(2), requires_grad=True)
+    one = model.quantizer.layers[0].codebook.embed.clone()
+    quantised = quantise(model.quantizer, latents, torch.tensor([1, 4]), seeded(3))
+    first = one[quantised.codes[0].reshape(2, 30)].transpose(1, 2)
+    torch.testing.assert_close(quantised.latents[0], first[0])
+    assert not torch.allclose(quantised.latents[1], first[1])
+    quantised.latents.sum().backward()
+    torch.testing.assert_close(latents.grad, torch.ones_like(latents))
+
+
+def test_perplexity_of_uniform_and_of_one_code() -> None:
+    codes = torch.stack([torch.arange(64).repeat(3), torch.zeros(192, dtype=torch.int64)])
+    np.testing.assert_allclose(perplexity(codes, 64), [64, 1], rtol=1e-6)
+    assert codec_quality.perplexity(codes[0].numpy()) == pytest.approx(64)
+
+
+def test_the_loss_is_zero_for_the_same_and_grows_with_noise() -> None:
+    loss = ReconstructionLoss(RATE_HZ)
+    sound = torch.from_numpy(noise(6000))[None]
+    other = torch.from_numpy(noise(6000, seed=1))[None]
+    values = [float(loss(sound + level * other, sound)) for level in (0.0, 0.01, 0.1, 1.0)]
+    assert values[0] == 0
+    assert values == sorted(values)
+    assert values[3] > 10 * values[1]
+
+
+def test_si_sdr_of_known_noise() -> None:
+    sound, other = noise(200_000), noise(200_000, seed=1)
+    assert codec_quality.si_sdr_db(3 * (sound + 0.1 * other), sound) == pytest.approx(20, abs=0.1)
+
+
+def test_the_schedule_warms_up_falls_and_ends_by_the_clock() -> None:
+    schedule = Schedule(1000, 2, 0.5, 1e-3, 10, max_minutes=2)
+    assert schedule.rate(0, 0.0) == pytest.approx(1e-5)
+    assert schedule.rate(500, 0.0) == pytest.approx(1e-3)
+    assert schedule.rate(500, 1.0) == pytest.approx(3e-5)
+    assert schedule.progress(10, 0.0) == 0.01
+    assert schedule.progress(10, 60.0) == 0.5
+    assert schedule.progress(2000, 0.0) == 1
+
+
+def test_training_lowers_the_loss_and_repeats(pool: codec_material.Pool) -> None:
+    def losses(n_steps: int) -> list[float]:
+        schedule = Schedule(30, 3, 0.5, 1e-2, float_steps=15)
+        trainer = Trainer(toy_model(), pool, schedule, seed=5)
+        return [trainer.step(k / 30)["loss"] for k in range(n_steps)]
+
+    found = losses(30)
+    assert np.mean(found[-6:]) < 0.9 * np.mean(found[:4])
+    np.testing.assert_allclose(found[:4], losses(4), rtol=1e-5)
+
+
+def test_train_codec_writes_a_codec_that_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("giblet.features.codec_run.HELD_OUT_MINUTES", 0.1)
+    train_codec(tmp_path / "mine", **TOY)
+    codec = Codec.load(tmp_path / "mine", RATE_HZ, 8)
+    assert (codec.n_codebooks, codec.codebook_size, codec.hop_length) == (8, 64, 320)
+    codes, _ = codec.encode(noise(6400))
+    assert codec.decode_codes(codes).shape == (6400,)
+    with (tmp_path / "mine" / "history.csv").open() as handle:
+        rows = list(csv.DictReader(handle))
+    assert [float(row["step"]) for row in rows] == [5, 10, 12]
+    assert all(float(row["loss"]) > 0 for row in rows)
+    card = (tmp_path / "mine" / "README.md").read_text()
+    assert "12 steps of 2 examples" in card
+    assert "| speech |" in card
+
+
+def test_a_codec_can_be_trained_on(pool: codec_material.Pool, tmp_path: Path) -> None:
+    """Going on from a stored codec starts where it was, not from chance."""
+    first = Trainer(toy_model(), pool, Schedule(30, 3, 0.5, 1e-2, float_steps=10), seed=5)
+    losses = [first.step(k / 30)["loss"] for k in range(30)]
+    save_codec(first.model, tmp_path / "first")
+    stored = Codec.load(tmp_path / "first").model
+    resume(stored.quantizer)
+    again = Trainer(stored, pool, Schedule(30, 3, 0.5, 1e-4, 0), seed=6, fresh=False)
+    going_on = np.mean([again.step(0.5)["loss"] for _ in range(5)])
+    assert going_on < 1.15 * np.mean(losses[-5:])
+    assert going_on < 0.95 * losses[0]
+
+
+def test_going_on_from_a_codec_of_other_sizes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CodecError, match=r"'giblet-12khz' has .*\(12000, 8, 1024\), .* 64\)"):
+        train_codec(tmp_path / "mine", **TOY, start_from="giblet-12khz")
+
+
+def test_humanised_speech_keeps_its_length_and_band_but_not_its_samples() -> None:
+    spoken = 0.1 * np.sin(2 * np.pi * 300 * np.arange(3 * RATE_HZ) / RATE_HZ)
+    for seed in range(8):
+        found = codec_augment.humanise(spoken, np.random.default_rng(seed), RATE_HZ)
+        assert len(found) == pytest.approx(len(spoken), rel=0.02)
+        power = np.abs(np.fft.rfft(found)) ** 2
+        hz = np.fft.rfftfreq(len(found), 1 / RATE_HZ)
+        assert power[(hz > 200) & (hz < 420)].sum() > 0.8 * power.sum()
+        assert np.std(found) > 0.02
+        assert not np.allclose(found[: len(spoken) // 2], spoken[: len(spoken) // 2], atol=1e-3)
+
+
+def test_diverged_training_says_so(tmp_path: Path) -> None:
+    with pytest.raises(CodecError, match=r"diverged .* lower features/train_codec/learning_rate"):
+        train_codec(tmp_path / "mine", **TOY | {"learning_rate": 1e30})

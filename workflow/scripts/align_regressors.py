@@ -1,0 +1,17 @@
+"""Summarise a run's stimulus per TR, and filter the summaries with the HRF."""
+
+from giblet.jobs import job
+
+with job(snakemake) as j:
+    from giblet.align.regressors import write_regressors
+
+    params = {k: v for k, v in j.params.items() if k != "code"}
+    write_regressors(
+        j.output.regressors,
+        run=j.wildcards.run,
+        frames=j.input.frames,
+        audio=j.input.audio,
+        text=j.input.text,
+        video=j.input.video or None,
+        **params,
+    )

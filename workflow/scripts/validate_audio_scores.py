@@ -1,0 +1,16 @@
+"""Score the decoded sound of the test TRs."""
+
+from giblet.jobs import job
+
+with job(snakemake) as j:
+    from giblet.validate.audio import score_audio
+
+    params = {k: v for k, v in j.params.items() if k != "code"}
+    score_audio(
+        j.input.study,
+        j.input.decoded,
+        j.input.baseline,
+        metrics=j.output.metrics,
+        clips=j.output.clips,
+        **params,
+    )

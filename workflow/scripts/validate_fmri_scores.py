@@ -1,0 +1,21 @@
+"""Score the predicted BOLD of the test TRs, voxel by voxel."""
+
+from giblet.jobs import job
+
+with job(snakemake) as j:
+    from giblet.validate.fmri import score_fmri
+
+    params = {k: v for k, v in j.params.items() if k != "code"}
+    score_fmri(
+        j.input.study,
+        j.input.predictions,
+        j.input.baseline,
+        j.input.ceiling,
+        j.input.regressors,
+        list(j.input.get("truth", [])),
+        metrics=j.output.metrics,
+        voxels=j.output.voxels,
+        region_table=j.output.region_table,
+        run_table=j.output.run_table,
+        **params,
+    )

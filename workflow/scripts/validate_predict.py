@@ -1,0 +1,13 @@
+"""Let the trained network predict and decode the test TRs."""
+
+from giblet.jobs import job
+
+with job(snakemake) as j:
+    from pathlib import Path
+
+    from giblet.train.predict import predict_study
+
+    from giblet.validate.predictions import write_predictions
+
+    predicted = predict_study(j.input.study, Path(j.input.model).parent)
+    write_predictions(j.input.study, j.output.predictions, predicted)

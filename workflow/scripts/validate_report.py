@@ -1,0 +1,17 @@
+"""The HTML report over everything that validate wrote."""
+
+from giblet.jobs import job
+
+with job(snakemake) as j:
+    from giblet.validate.report.page import build_report
+
+    build_report(
+        j.output.html,
+        list(j.input),
+        settings_json=j.params.settings_json,
+        clip_s=j.params.clip_s,
+        n_media_runs=j.params.n_media_runs,
+        n_sentences=j.params.n_sentences,
+        audio_format=j.params.audio_format,
+        max_mb=j.params.max_mb,
+    )

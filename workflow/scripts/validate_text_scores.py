@@ -1,0 +1,17 @@
+"""Score the decoded embeddings of the test TRs and retrieve sentences for them."""
+
+from giblet.jobs import job
+
+with job(snakemake) as j:
+    from giblet.validate.text import score_text
+
+    params = {k: v for k, v in j.params.items() if k != "code"}
+    score_text(
+        j.input.study,
+        j.input.predictions,
+        j.input.baseline,
+        j.input.texts,
+        metrics=j.output.metrics,
+        retrieved=j.output.retrieved,
+        **params,
+    )

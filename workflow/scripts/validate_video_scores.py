@@ -1,0 +1,16 @@
+"""Score the decoded frames of the test TRs."""
+
+from giblet.jobs import job
+
+with job(snakemake) as j:
+    from giblet.validate.video import score_video
+
+    params = {k: v for k, v in j.params.items() if k != "code"}
+    score_video(
+        j.input.study,
+        j.input.predictions,
+        j.input.baseline,
+        metrics=j.output.metrics,
+        trs=j.output.trs,
+        **params,
+    )
