@@ -20,3 +20,10 @@ include: "rules/validate.smk"
 include: "rules/report.smk"
 include: "rules/targets.smk"
 include: "rules/unrecorded.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.validate_report.output,
+        SHOWN_MAPS,

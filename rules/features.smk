@@ -3,11 +3,6 @@
 from giblet.features.weights import weights_fingerprint
 
 
-def weights(key):
-    """Fingerprint of the files of a model named in the configuration, for `params`."""
-    return weights_fingerprint(giblet_config.get(config, key))
-
-
 rule features_audio:
     input:
         audio=f"{RESULTS}/stimulus/{{run}}/audio.wav",
@@ -23,7 +18,7 @@ rule features_audio:
         runtime=60,
     params:
         **settings("tr_s", "features/audio"),
-        weights=weights("features/audio/codec"),
+        weights=weights_fingerprint(config["features"]["audio"]["codec"]),
         code=code("features_audio.py"),
     script:
         "../workflow/scripts/features_audio.py"
@@ -44,7 +39,7 @@ rule features_text:
         runtime=60,
     params:
         **settings("tr_s", "features/text"),
-        weights=weights("features/text/model"),
+        weights=weights_fingerprint(config["features"]["text"]["model"]),
         code=code("features_text.py"),
     script:
         "../workflow/scripts/features_text.py"
@@ -65,7 +60,7 @@ rule features_video:
         runtime=240,
     params:
         **settings("tr_s", "features/video"),
-        weights=weights("features/video/backbone"),
+        weights=weights_fingerprint(config["features"]["video"]["backbone"]),
         code=code("features_video.py"),
     script:
         "../workflow/scripts/features_video.py"

@@ -133,4 +133,6 @@ rule validate_fmri_figures:
         "../workflow/scripts/validate_fmri_figures.py"
 
 
-include: "validate_decoding.smk"
+include: "validate_audio.smk"
+include: "validate_video.smk"
+include: "validate_text.smk"

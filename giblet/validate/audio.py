@@ -157,7 +157,7 @@ def all_sources(sounds: h5py.File, run: str) -> Iterator[tuple[str, str]]:
 
 def _sound(sounds: h5py.File, run: str, source: str, subject: str) -> NDArray[np.float32]:
     pcm = sounds[f"{run}/{source}/{subject or SHARED}"][:]
-    return np.asarray(pcm, np.float32) / 32767
+    return np.asarray(pcm / np.float32(32767), np.float32)
 
 
 def _sound_of(
@@ -220,7 +220,7 @@ def train_spectrum(study: h5py.File) -> NDArray[np.float32]:
         train = np.flatnonzero(study[f"runs/{run}/split"][:] == TRAIN)
         if len(train):
             parts.append(tr_means(study, run, train))
-    return np.asarray(np.concatenate(parts).mean(0))
+    return np.concatenate(parts).mean(0).astype(np.float32)
 
 
 def _spectra(

@@ -1,0 +1,135 @@
+"""Layers 3, 4, 10 and 11: the modalities brought together, and taken apart again.
+
+Suffixes: B windows, T TRs, P features of all modalities side by side, I features of one.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+MODALITIES = ("video", "audio", "text")
+
+
+class Pool(nn.Module):
+    """Layer 3: each modality standardised and turned into its share of the features.
+
+    The turn starts as a rotation (orthonormal), so distances between TRs, and with them what
+    a linear map can learn, are those of the modality's own features. Mean and standard
+    deviation are buffers, filled from the training TRs.
+
+    Parameters
+    ----------
+    n_in
+        Features of each modality, in the order of `MODALITIES`.
+    widths
+        Its share of the layer.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, n_in: tuple[int, ...], widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.n_in, self.widths = n_in, widths
+        self.turns = nn.ModuleList(
+            nn.Linear(inward, width) for inward, width in zip(n_in, widths, strict=True)
+        )
+        for turn in self.turns:
+            _orthonormal(turn)
+        self.register_buffer("mean", torch.zeros(sum(n_in)))
+        self.register_buffer("std", torch.ones(sum(n_in)))
+
+    def forward(self, features: list[Tensor], present_BT3: Tensor) -> Tensor:
+        """[B, T, I] of each modality -> [B, T, P]; a missing modality counts as its mean."""
+        means, stds = self.mean.split(self.n_in), self.std.split(self.n_in)
+        pooled = []
+        for place, turn in enumerate(self.turns):
+            x = (features[place] - means[place]) / stds[place]  # [B, T, I]
+            x = torch.where(present_BT3[..., place, None], x, 0.0)
+            pooled.append(turn(x))
+        return torch.cat(pooled, dim=2)  # [B, T, P]
+
+
+class Unpool(nn.Module):
+    """Layer 11: the features taken apart into the modalities, in their own units.
+
+    Starts as the inverse of :class:`Pool` (:meth:`mirror`).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, n_out: tuple[int, ...], widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.n_out, self.widths = n_out, widths
+        self.turns = nn.ModuleList(
+            nn.Linear(width, outward) for outward, width in zip(n_out, widths, strict=True)
+        )
+        self.register_buffer("mean", torch.zeros(sum(n_out)))
+        self.register_buffer("std", torch.ones(sum(n_out)))
+
+    def forward(self, pooled_BTP: Tensor) -> list[Tensor]:
+        """[B, T, P] -> [B, T, I] of each modality."""
+        means, stds = self.mean.split(self.n_out), self.std.split(self.n_out)
+        shares = pooled_BTP.split(self.widths, dim=2)
+        return [
+            turn(share) * std + mean
+            for turn, share, mean, std in zip(self.turns, shares, means, stds, strict=True)
+        ]
+
+    @torch.no_grad()
+    def mirror(self, pool: Pool) -> None:
+        """Start as the inverse of `pool`."""
+        for mine, its in zip(self.turns, pool.turns, strict=True):
+            mine.weight.copy_(its.weight.T)
+            mine.bias.zero_()
+        self.mean.copy_(pool.mean)
+        self.std.copy_(pool.std)
+
+
+class FeatureConv(nn.Module):
+    """Layers 4 and 10: convolution over features and neighbouring TRs, non-linear.
+
+    ``z + up(gelu(conv(norm(z))))`` with ``up`` starting at zero: the layer starts as the
+    identity and learns what to add.
+
+    Parameters
+    ----------
+    width
+        Features.
+    hidden
+        Width of the convolution.
+    kernel_trs
+        TRs that it sees.
+    causal
+        Look at this TR and those before it (layer 4), or at those around it (layer 10).
+    dropout
+        Share of the added part dropped in training.
+    """
+
+    def __init__(
+        self, width: int, *, hidden: int, kernel_trs: int, causal: bool, dropout: float
+    ) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.conv = nn.Conv1d(width, hidden, kernel_trs)
+        self.up = nn.Linear(hidden, width)
+        self.dropout = nn.Dropout(dropout)
+        before = kernel_trs - 1 if causal else kernel_trs // 2
+        self.around = (before, kernel_trs - 1 - before)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, z_BTP: Tensor) -> Tensor:
+        """[B, T, P] -> [B, T, P]"""
+        y = F.pad(self.norm(z_BTP).transpose(1, 2), self.around)  # [B, P, T + kernel - 1]
+        y = F.gelu(self.conv(y)).transpose(1, 2)  # [B, T, hidden]
+        return z_BTP + self.dropout(self.up(y))
+
+
+def _orthonormal(layer: nn.Linear) -> None:
+    if not layer.weight.is_meta:
+        nn.init.orthogonal_(layer.weight)
+    nn.init.zeros_(layer.bias)

@@ -1,0 +1,136 @@
+"""Checkpoints to resume from: safetensors with JSON beside the tensors, never pickle.
+
+They live outside the rule's outputs, which Snakemake deletes when a job fails, in a folder
+named by a hash of the settings, the code and the study. The last two are kept; a damaged one
+is passed over for the one before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from giblet.store import provenance, replacing
+from giblet.train.data import Study
+
+KEPT = 2
+
+
+def checkpoint_key(study: Study, settings: Mapping[str, Any]) -> str:
+    """Hash of what a training run depends on: settings, code, and the study's content.
+
+    The study counts through its statistics and how it was made; hashing terabytes of video
+    to the last byte would take longer than the training step it saves.
+    """
+    digest = hashlib.sha256()
+    made_by = provenance()
+    digest.update(json.dumps(dict(settings), sort_keys=True, default=str).encode())
+    digest.update(str(made_by.get("code", "")).encode())
+    for name, value in sorted(study.file.attrs.items()):
+        digest.update(f"{name}={np.asarray(value).tolist()}".encode())
+
+    def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset):
+            digest.update(f"{name}{item.shape}".encode())
+            digest.update(np.ascontiguousarray(item[()]).tobytes())
+
+    study.file["stats"].visititems(visit)
+    for run in study.runs:
+        digest.update(run.name.encode() + run.split.tobytes() + run.stim_valid.tobytes())
+    return digest.hexdigest()[:16]
+
+
+class Checkpoints:
+    """The checkpoints of one training run.
+
+    Parameters
+    ----------
+    folder
+        Where they lie; made when the first is written.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.folder.glob("step-*.safetensors"))
+
+    def save(
+        self,
+        step: int,
+        net: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        best: Mapping[str, Tensor],
+        state: Mapping[str, Any],
+    ) -> Path:
+        """Write everything that training needs to go on after `step`."""
+        from safetensors.torch import save_file
+
+        tensors = {f"net/{name}": value for name, value in net.state_dict().items()}
+        tensors |= {f"best/{name}": value for name, value in best.items()}
+        held = optimizer.state_dict()["state"]
+        for number, values in held.items():
+            for name, value in values.items():
+                tensors[f"optimizer/{number}/{name}"] = torch.as_tensor(value)
+        tensors = {name: value.detach().contiguous().clone() for name, value in tensors.items()}
+        path = self.folder / f"step-{step:08d}.safetensors"
+        with replacing(path) as partial:
+            save_file(tensors, partial, metadata={"state": json.dumps(dict(state))})
+        for old in self._paths()[:-KEPT]:
+            old.unlink()
+        return path
+
+    def load(
+        self, net: nn.Module, optimizer: torch.optim.Optimizer
+    ) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """Put back the newest readable checkpoint.
+
+        Returns
+        -------
+        best weights so far and the state given to :meth:`save`, or None without a checkpoint
+        """
+        for path in reversed(self._paths()):
+            try:
+                tensors, state = _read(path)
+            except Exception as error:  # whatever damage does to a file must not stop training
+                print(f"warning: {path}: damaged, using the checkpoint before it ({error})")
+                continue
+            net.load_state_dict(_under(tensors, "net/"))
+            held: dict[int, dict[str, Tensor]] = {}
+            for name, value in _under(tensors, "optimizer/").items():
+                number, _, key = name.partition("/")
+                held.setdefault(int(number), {})[key] = value
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": held, "param_groups": groups})
+            return _under(tensors, "best/"), state
+        return None
+
+    def clear(self) -> None:
+        """Remove the folder: training is done."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        state: dict[str, Any] = json.loads(file.metadata()["state"])
+    return tensors, state
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }

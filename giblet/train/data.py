@@ -1,0 +1,326 @@
+"""The study as windows of consecutive TRs, read from disk as they are needed.
+
+Nothing here grows with the length of the study but a few numbers per TR. Suffixes: see
+``giblet.model.stimulus``; S subjects.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from giblet.errors import TrainError
+from giblet.model.stimulus import Stimulus
+from giblet.store import dataset, reading
+from giblet.timing import as_fraction, max_items_per_tr
+
+TRAIN, VAL, TEST, GAP = 0, 1, 2, -1
+SPLITS = {"train": TRAIN, "val": VAL, "test": TEST}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is kept in memory of a run: a few values per TR."""
+
+    name: str
+    split: NDArray[np.int8]
+    stim_valid: NDArray[np.bool_]
+    text_valid: NDArray[np.bool_]
+    audio_index: NDArray[np.int64]
+    subjects: tuple[str, ...]
+
+    @property
+    def n_trs(self) -> int:
+        return len(self.split)
+
+
+@dataclass(frozen=True)
+class Window:
+    """TRs ``[start, stop)`` of a run, by its number."""
+
+    run: int
+    start: int
+    stop: int
+
+
+@dataclass
+class Batch:
+    """Windows with their context.
+
+    Attributes
+    ----------
+    stimulus : Stimulus
+        TRs ``[start - context, stop)`` of each window; what lies outside the run, or must not
+        be seen, is invalid and zero.
+    bold : float32 [S, B, T + follow, V]
+        TRs ``[start, stop + follow)``, zero (the training mean) where hidden or missing.
+    bold_valid : bool [S, B]
+        Whether the subject was scanned in the window's run.
+    target : bool [B, T]
+        TRs of the window whose losses count.
+    subjects : list of S numbers of subjects
+    windows : list of B windows
+    """
+
+    stimulus: Stimulus
+    bold: Tensor
+    bold_valid: Tensor
+    target: Tensor
+    subjects: list[int]
+    windows: list[Window]
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on another device."""
+        return Batch(
+            self.stimulus.to(device),
+            self.bold.to(device),
+            self.bold_valid.to(device),
+            self.target.to(device),
+            self.subjects,
+            self.windows,
+        )
+
+
+class Study:
+    """An open study file. Use :func:`open_study`."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self.file = file
+        self.path = str(file.filename)
+        tr = Fraction(*(int(part) for part in file.attrs["tr_s"]))
+        self.tr_s = str(tr)
+        self.subjects: list[str] = json.loads(file.attrs["subjects"])
+        self.runs = [self._open_run(name) for name in json.loads(file.attrs["runs"])]
+        first = file[f"runs/{self.runs[0].name}"]
+        self.frame_shape = tuple(int(n) for n in first["video"].shape[1:])  # F, H, W, 3
+        self.n_codebooks = int(file.attrs["n_codebooks"])
+        self.codebook_size = int(file.attrs["codebook_size"])
+        self.latent_dim = int(first["audio_latents"].shape[1])
+        self.n_mels = int(first["audio_log_mel"].shape[1])
+        self.text_dim = int(first["text"].shape[1])
+        embedding = first.get("video_embedding")
+        self.embedding_dim = 0 if embedding is None else int(embedding.shape[1])
+        rate = as_fraction(f"{int(file.attrs['sample_rate_hz'])}/{int(file.attrs['hop_length'])}")
+        self.max_frames = max_items_per_tr(tr, rate)
+        stats = file["stats"]
+        self.latent_mean = dataset(stats, "latents/mean", shape=(self.latent_dim,))[:]
+        self.latent_std = dataset(stats, "latents/std", shape=(self.latent_dim,))[:]
+        self.text_mean = dataset(stats, "text/mean", shape=(self.text_dim,))[:]
+        self.video_mean = dataset(stats, "video/mean", shape=self.frame_shape)[:]
+        self.code_counts = dataset(
+            stats, "code_counts", shape=(self.n_codebooks, self.codebook_size)
+        )[:]
+        # [S, V]
+        self.voxel_valid = np.stack(
+            [dataset(stats, f"bold/{name}/valid", dtype=bool)[:] for name in self.subjects]
+        )
+        self.n_voxels = self.voxel_valid.shape[1]
+
+    def _open_run(self, name: str) -> Run:
+        group = self.file[f"runs/{name}"]
+        split = dataset(group, "split", dtype=np.int8)[:]
+        n_trs = len(split)
+        return Run(
+            name=name,
+            split=split,
+            stim_valid=dataset(group, "stim_valid", dtype=bool, shape=(n_trs,))[:],
+            text_valid=dataset(group, "text_valid", dtype=bool, shape=(n_trs,))[:],
+            audio_index=dataset(group, "audio_index", shape=(n_trs, 2))[:],
+            subjects=tuple(name for name in self.subjects if name in group.get("bold", {})),
+        )
+
+    def segments(self, split: str) -> list[Window]:
+        """Unbroken stretches of a split.
+
+        Raises
+        ------
+        TrainError
+            If the study has no TR of that split.
+        """
+        found = []
+        for number, run in enumerate(self.runs):
+            inside = np.concatenate([[False], run.split == SPLITS[split], [False]])
+            edges = np.flatnonzero(np.diff(inside.astype(np.int8)))
+            found += [
+                Window(number, int(start), int(stop))
+                for start, stop in edges.reshape(-1, 2)
+                if run.subjects
+            ]
+        if not found:
+            raise TrainError(
+                f"{self.path}: no TR with a scan is in the split {split!r}: give a run to it in "
+                "the runs table, or raise its share in the align settings"
+            )
+        return found
+
+    def batch(
+        self,
+        windows: Sequence[Window],
+        *,
+        length: int,
+        context: int,
+        follow: int,
+        subjects: Sequence[int],
+        split: str | None,
+    ) -> Batch:
+        """Read windows, padded to `length` TRs.
+
+        Parameters
+        ----------
+        context, follow
+            TRs of stimulus before, and of BOLD after, the window.
+        subjects
+            Numbers of the subjects whose BOLD to read.
+        split
+            Split whose losses count; TRs of the other splits are hidden, those of the gaps
+            between them are not. None: everything is seen and counts.
+        """
+        stimuli = [self._stimulus(w, w.start - context, w.start + length, split) for w in windows]
+        bold = np.zeros(
+            (len(subjects), len(windows), length + follow, self.n_voxels), np.float32
+        )
+        valid = np.zeros(bold.shape[:2], bool)
+        for row, number in enumerate(subjects):
+            name = self.subjects[number]
+            for column, window in enumerate(windows):
+                if name in self.runs[window.run].subjects:
+                    valid[row, column] = True
+                    bold[row, column] = self._bold(window, length + follow, name, split)
+        target = np.zeros((len(windows), length), bool)
+        for row, window in enumerate(windows):
+            run = self.runs[window.run]
+            inside = run.stim_valid[window.start : window.stop].copy()
+            if split is not None:
+                inside &= run.split[window.start : window.stop] == SPLITS[split]
+            target[row, : len(inside)] = inside
+        return Batch(
+            stimulus=Stimulus(
+                **{
+                    name: torch.from_numpy(np.stack([part[name] for part in stimuli]))
+                    for name in stimuli[0]
+                }
+            ),
+            bold=torch.from_numpy(bold),
+            bold_valid=torch.from_numpy(valid),
+            target=torch.from_numpy(target),
+            subjects=list(subjects),
+            windows=list(windows),
+        )
+
+    def _seen(self, run: Run, start: int, stop: int, split: str | None) -> NDArray[np.bool_]:
+        if split is None:
+            return np.ones(stop - start, bool)
+        part = run.split[start:stop]
+        return (part == SPLITS[split]) | (part == GAP)
+
+    def _bold(self, window: Window, length: int, subject: str, split: str | None) -> NDArray:
+        run = self.runs[window.run]
+        stop = min(window.start + length, run.n_trs)
+        values = np.zeros((length, self.n_voxels), np.float32)
+        part = self.file[f"runs/{run.name}/bold/{subject}"][window.start : stop]
+        part[~self._seen(run, window.start, stop, split)] = 0
+        values[: len(part)] = part
+        return values
+
+    def _stimulus(
+        self, window: Window, start: int, stop: int, split: str | None
+    ) -> dict[str, NDArray]:
+        """TRs ``[start, stop)`` of the window's run, zeros outside the run and where hidden."""
+        run = self.runs[window.run]
+        group = self.file[f"runs/{run.name}"]
+        low, high = max(0, start), min(stop, run.n_trs)
+        length, inside = stop - start, slice(low - start, high - start)
+        n_frames = self.max_frames
+        out = {
+            "video": np.zeros((length, *self.frame_shape), np.uint8),
+            "codes": np.zeros((length, n_frames, self.n_codebooks), np.int64),
+            "latents": np.zeros((length, n_frames, self.latent_dim), np.float32),
+            "log_mel": np.zeros((length, n_frames, self.n_mels), np.float32),
+            "audio_mask": np.zeros((length, n_frames), bool),
+            "text": np.zeros((length, self.text_dim), np.float32),
+            "text_valid": np.zeros(length, bool),
+            "valid": np.zeros(length, bool),
+            "video_embedding": np.zeros((length, self.embedding_dim), np.float32),
+        }
+        if high <= low:
+            return out
+        shown = run.stim_valid[low:high] & self._seen(run, low, high, split)
+        out["video"][inside] = group["video"][low:high]
+        out["text"][inside] = group["text"][low:high]
+        out["text_valid"][inside] = run.text_valid[low:high]
+        out["valid"][inside] = shown
+        if self.embedding_dim:
+            out["video_embedding"][inside] = group["video_embedding"][low:high]
+        index = run.audio_index[low:high]
+        first, last = int(index[0, 0]), int(index[-1, 1])
+        place = np.arange(n_frames)[None, :] + index[:, :1] - first  # [T, N]
+        mask = place < index[:, 1:] - first
+        place = np.minimum(place, last - first - 1)
+        latents = group["audio_latents"][first:last].astype(np.float32)
+        latents = (latents - self.latent_mean) / self.latent_std
+        out["codes"][inside] = group["audio_codes"][:, first:last].T[place]
+        out["latents"][inside] = latents[place]
+        out["log_mel"][inside] = group["audio_log_mel"][first:last].astype(np.float32)[place]
+        out["audio_mask"][inside] = mask
+        hidden = ~out["valid"]
+        for name in ("video", "latents", "log_mel", "audio_mask", "text", "text_valid", "codes"):
+            out[name][hidden] = 0
+        out["video_embedding"][hidden] = 0
+        return out
+
+
+@contextmanager
+def open_study(path: str | Path) -> Iterator[Study]:
+    """Open a study read-only."""
+    with reading(path, stage="align") as file:
+        yield Study(file)
+
+
+def tiles(segments: Sequence[Window], length: int) -> list[Window]:
+    """Windows of at most `length` TRs that cover segments once, in order."""
+    return [
+        Window(part.run, start, min(start + length, part.stop))
+        for part in segments
+        for start in range(part.start, part.stop, length)
+    ]
+
+
+def drawn_windows(
+    segments: Sequence[Window], length: int, n: int, *, seed: int, step: int
+) -> list[Window]:
+    """The windows of a training step: a function of `seed` and `step` alone.
+
+    Every TR is about equally likely: a centre is drawn over all segments, and the window
+    around it is moved into its segment. Segments shorter than `length` are taken whole.
+    """
+    rng = np.random.default_rng([seed, step, 1])
+    lengths = np.asarray([part.stop - part.start for part in segments])
+    edges = np.cumsum(lengths)
+    # One draw from each of n equal parts, so that a batch spreads over the study.
+    draws = (np.arange(n) + rng.random(n)) / n * edges[-1]
+    out = []
+    for draw in rng.permutation(draws):
+        number = min(int(np.searchsorted(edges, draw, side="right")), len(segments) - 1)
+        part = segments[number]
+        centre = part.start + int(draw - (edges[number] - lengths[number]))
+        start = min(max(centre - length // 2, part.start), max(part.start, part.stop - length))
+        out.append(Window(part.run, start, min(start + length, part.stop)))
+    return out
+
+
+def drawn_subjects(n_subjects: int, n: int, *, seed: int, step: int) -> list[int]:
+    """Subjects of a training step, `n` of them (0: all), a function of `seed` and `step`."""
+    if n == 0 or n >= n_subjects:
+        return list(range(n_subjects))
+    rng = np.random.default_rng([seed, step, 2])
+    return sorted(int(number) for number in rng.choice(n_subjects, n, replace=False))

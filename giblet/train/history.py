@@ -1,0 +1,78 @@
+"""What training reports: rows of history.csv and lines of the log."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from giblet.store import replacing
+
+COLUMNS = (
+    "step", "epoch", "split", "loss", "brain", "video", "audio", "text", "lr", "trs_per_s",
+)  # fmt: skip
+
+
+def history_row(
+    *,
+    step: int,
+    epoch: int,
+    split: str,
+    loss: float,
+    parts: Mapping[str, float],
+    lr: float,
+    trs_per_s: float,
+) -> dict[str, Any]:
+    """One row of history.csv; a modality that the study lacks stays empty."""
+    row: dict[str, Any] = dict.fromkeys(COLUMNS, "")
+    row |= {"step": step, "epoch": epoch, "split": split, "loss": float(loss), "lr": lr}
+    row |= {name: float(parts[name]) for name in ("brain", "video", "audio", "text") if name in parts}
+    row["trs_per_s"] = round(trs_per_s, 3)
+    return row
+
+
+def write_history(rows: list[dict[str, Any]], path: str | Path) -> None:
+    """Write history.csv."""
+    with replacing(path) as partial, partial.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+class Progress:
+    """Plain lines with rate and remaining time.
+
+    Parameters
+    ----------
+    n_steps, first_step
+        Steps in all, and the one this process starts at.
+    """
+
+    def __init__(self, n_steps: int, first_step: int) -> None:
+        self.n_steps, self.first, self.began = n_steps, first_step, time.monotonic()
+        self.trs = 0
+
+    def add(self, n_trs: int) -> None:
+        """Count TRs that were trained on."""
+        self.trs += n_trs
+
+    @property
+    def trs_per_s(self) -> float:
+        return self.trs / max(time.monotonic() - self.began, 1e-9)
+
+    def line(self, row: Mapping[str, Any]) -> None:
+        """Print one row of the history."""
+        done = max(row["step"] - self.first, 1)
+        left_s = (time.monotonic() - self.began) / done * (self.n_steps - row["step"])
+        parts = "  ".join(
+            f"{name} {row[name]:.3f}"
+            for name in ("loss", "brain", "video", "audio", "text")
+            if row[name] != ""
+        )
+        print(
+            f"step {row['step']}/{self.n_steps}  {row['split']:5s}  {parts}  "
+            f"{self.trs_per_s:.0f} TRs/s  {int(left_s) // 60}:{int(left_s) % 60:02d} left",
+            flush=True,
+        )

@@ -1,0 +1,370 @@
+"""The training loop: windows in, best weights out, resumable at any moment."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from giblet.errors import TrainError
+from giblet.model.network import GibletNet
+from giblet.store import replacing
+from giblet.train.build import build_network, save_network
+from giblet.train.checkpoint import Checkpoints, checkpoint_key
+from giblet.train.data import Batch, Study, Window, drawn_subjects, drawn_windows, open_study
+from giblet.train.history import Progress, history_row, write_history
+from giblet.train.losses import MODALITIES, floors
+from giblet.train.objective import draw, evaluate, training_loss
+from giblet.train.start import start_from_ridge
+
+# Settings of the config block `train`; the others are the network's.
+TRAINING = (
+    "batch_windows", "bf16", "brain_weight", "video_weight", "audio_weight", "text_weight",
+    "checkpoint_every", "clip_norm", "code_frames", "delay_lr_scale", "device",
+    "encoder_lr_scale", "eval_every", "lr", "modality_dropout", "patience", "start", "steps", "subjects_per_step",
+    "warmup_steps", "weight_decay", "window_trs",
+)  # fmt: skip
+STARTED = ("video_in", "audio_in", "text_in", "pool", "context_in", "brain.", "brain_out")
+UNDECAYED = ("gain", "own_gain", "delag.filter")
+LR_FLOOR = 0.05  # share of the learning rate that is left at the last step
+
+
+def train_network(
+    study: str | Path,
+    model: str | Path,
+    last: str | Path,
+    kwargs: str | Path,
+    history: str | Path,
+    metrics: str | Path,
+    checkpoints: str | Path,
+    *,
+    seed: int,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Train a network on a study and write its files.
+
+    Parameters
+    ----------
+    study
+        The align stage's ``study.h5``.
+    model, last
+        Weights with the lowest validation loss, and those of the last step (safetensors).
+    kwargs
+        JSON with the arguments that rebuild the network.
+    history, metrics
+        Losses along training (CSV), and the figures of the result (JSON).
+    checkpoints
+        Folder for the checkpoints of all trainings, each in a folder of its own.
+    settings
+        The settings of the config blocks ``train`` and ``model`` side by side.
+
+    Returns
+    -------
+    what `metrics` holds
+
+    Raises
+    ------
+    TrainError
+        If the study has no training or validation TRs, or a loss is not finite.
+    ModelError
+        If the sizes break the architecture.
+    """
+    training = {name: settings.pop(name) for name in TRAINING}
+    network = {name: value for name, value in settings.items() if name != "name"}
+    with open_study(study) as opened:
+        run = Training(opened, seed=seed, training=training, network=network)
+        key = checkpoint_key(opened, {"seed": seed, **training, **network})
+        kept = Checkpoints(Path(checkpoints) / f"{Path(model).parent.name}-{key}")
+        result = run.run(kept)
+    last_state = {name: value.clone() for name, value in run.net.state_dict().items()}
+    save_network(run.net, last)
+    run.net.load_state_dict(run.best)
+    save_network(run.net, model)
+    run.net.load_state_dict(last_state)
+    with replacing(kwargs) as partial:
+        partial.write_text(json.dumps(run.kwargs, indent=1))
+    write_history(run.rows, history)
+    with replacing(metrics) as partial:
+        partial.write_text(json.dumps(result, indent=1))
+    kept.clear()
+    return result
+
+
+class Training:
+    """One training run and all that it has to remember.
+
+    Everything random in step ``n`` is a function of the seed and ``n``, so a resumed run sees
+    the batches and the dropout that an undisturbed one sees.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        *,
+        seed: int,
+        training: Mapping[str, Any],
+        network: Mapping[str, Any],
+    ) -> None:
+        self.study, self.seed, self.settings = study, seed, training
+        self.device = pick_device(training["device"])
+        self.segments = study.segments("train")
+        study.segments("val")
+        self.window_trs = min(
+            int(training["window_trs"]), max(part.stop - part.start for part in self.segments)
+        )
+        self.weights = {name: float(training[f"{name}_weight"]) for name in MODALITIES}
+        if not any(self.weights.values()):
+            raise TrainError(
+                "train: all of brain_weight, video_weight, audio_weight and text_weight are 0, "
+                "so there is nothing to learn: give one a positive weight"
+            )
+        self.net, self.kwargs = build_network(study, seed=seed, **network)
+        self.floor = {
+            split: floors(study, split, self.net.frames_out, self.window_trs)
+            for split in ("train", "val")
+        }
+        self.voxel_valid = torch.from_numpy(study.voxel_valid).to(self.device)
+        n_trs = sum(part.stop - part.start for part in self.segments)
+        self.steps_per_epoch = max(
+            1, math.ceil(n_trs / (self.window_trs * int(training["batch_windows"])))
+        )
+        self.optimizer = make_optimizer(self.net, training)
+        self.progress = Progress(int(training["steps"]), 0)
+        self.rows: list[dict[str, Any]] = []
+        self.best: dict[str, Tensor] = {}
+        # Plain numbers only: this goes through JSON into the checkpoints.
+        self.state: dict[str, Any] = {
+            "step": 0, "best_loss": math.inf, "best_step": 0, "best": {}, "bad_evals": 0,
+            "started": {}, "sums": {}, "seconds": 0.0, "trs": 0,
+        }  # fmt: skip
+
+    def run(self, kept: Checkpoints) -> dict[str, Any]:
+        """Train until the last step, or until validation stops improving."""
+        began = time.monotonic()
+        self.net.to(self.device)
+        loaded = kept.load(self.net, self.optimizer)
+        if loaded is not None:
+            self.best, self.state = loaded
+            self.rows = self.state.pop("rows")
+            print(f"resuming after step {self.state['step']} from {kept.folder}")
+        elif self.settings["start"] == "ridge":
+            self.state["started"] = start_from_ridge(self.net.cpu(), self.study)
+            self.net.to(self.device)
+            print("start:", json.dumps(self.state["started"]), flush=True)
+        before = self.state["seconds"] - (time.monotonic() - began if loaded is None else 0)
+        n_steps = int(self.settings["steps"])
+        self.progress = Progress(n_steps, self.state["step"])
+        if not self.rows:
+            self._evaluate(0)
+        while self.state["step"] < n_steps and not self._stopped():
+            step = self.state["step"] + 1
+            self._step(step)
+            self.state["step"] = step
+            if step % int(self.settings["eval_every"]) == 0 or step == n_steps:
+                self._log_train(step)
+                self._evaluate(step)
+            if step % int(self.settings["checkpoint_every"]) == 0 and step < n_steps:
+                self.state["seconds"] = before + time.monotonic() - began
+                kept.save(
+                    step, self.net, self.optimizer, self.best, {**self.state, "rows": self.rows}
+                )
+        self.state["seconds"] = before + time.monotonic() - began
+        return self._metrics()
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step."""
+        windows = drawn_windows(
+            self.segments,
+            self.window_trs,
+            int(self.settings["batch_windows"]),
+            seed=self.seed,
+            step=step,
+        )
+        subjects = drawn_subjects(
+            len(self.study.subjects),
+            int(self.settings["subjects_per_step"]),
+            seed=self.seed,
+            step=step,
+        )
+        return self.study.batch(
+            windows,
+            length=self.window_trs,
+            context=self.net.context_trs,
+            follow=self.net.delag.n_follow,
+            subjects=subjects,
+            split="train",
+        )
+
+    def _step(self, step: int) -> None:
+        batch = self.batch(step)
+        draws = draw(
+            batch,
+            n_frames=self.study.max_frames,
+            code_frames=int(self.settings["code_frames"]),
+            modality_dropout=float(self.settings["modality_dropout"]),
+            seed=self.seed,
+            step=step,
+        )
+        self.net.train()
+        torch.manual_seed(self.seed * 1_000_003 + step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["scale"] * learning_rate(step, self.settings)
+        with torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=bool(self.settings["bf16"])
+        ):
+            loss, parts = training_loss(
+                self.net,
+                batch.to(self.device),
+                draws,
+                voxel_valid=self.voxel_valid,
+                floor=self.floor["train"],
+                weights=self.weights,
+            )
+        self._refuse_non_finite(loss, step, batch.windows)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.net.parameters(), float(self.settings["clip_norm"]))
+        self._refuse_non_finite(norm, step, batch.windows)
+        self.optimizer.step()
+        sums = self.state["sums"]
+        for name, value in {"loss": loss, **parts}.items():
+            total, count = sums.get(name, (0.0, 0))
+            sums[name] = (total + float(torch.as_tensor(value).detach()), count + 1)
+        n_trs = int(batch.target.sum())
+        self.state["trs"] += n_trs
+        self.progress.add(n_trs)
+
+    def _refuse_non_finite(self, value: Tensor, step: int, windows: list[Window]) -> None:
+        if torch.isfinite(value):
+            return
+        named = ", ".join(f"{self.study.runs[w.run].name} TRs {w.start}-{w.stop}" for w in windows)
+        raise TrainError(
+            f"step {step}: the loss or its gradient is {float(value)} on the batch of {named} in "
+            f"{self.study.path}: look at those TRs for values that are not finite, or lower "
+            f"train/lr (now {self.settings['lr']}); the last checkpoint is kept"
+        )
+
+    def _log_train(self, step: int) -> None:
+        sums = {name: total / count for name, (total, count) in self.state["sums"].items()}
+        self.state["sums"] = {}
+        self._add_row(step, "train", sums.pop("loss"), sums)
+
+    def _evaluate(self, step: int) -> None:
+        loss, parts, paths = evaluate(
+            self.net,
+            self.study,
+            split="val",
+            window_trs=self.window_trs,
+            floor=self.floor["val"],
+            weights=self.weights,
+        )
+        self._add_row(step, "val", loss, parts)
+        if not math.isfinite(loss):
+            raise TrainError(
+                f"step {step}: the validation loss is {loss}: look for values that are not finite "
+                f"among the validation TRs of {self.study.path}, or lower train/lr"
+            )
+        if loss < self.state["best_loss"]:
+            self.state |= {"best_loss": loss, "best_step": step, "bad_evals": 0}
+            self.state["best"] = {**parts, **{path: paths[path] for path in paths}}
+            self.best = {k: v.detach().cpu().clone() for k, v in self.net.state_dict().items()}
+        else:
+            self.state["bad_evals"] += 1
+
+    def _stopped(self) -> bool:
+        patience = int(self.settings["patience"])
+        if patience and self.state["bad_evals"] >= patience:
+            print(f"no better for {patience} evaluations: stopping", flush=True)
+            return True
+        return False
+
+    def _add_row(self, step: int, split: str, loss: float, parts: Mapping[str, float]) -> None:
+        row = history_row(
+            step=step,
+            epoch=step // self.steps_per_epoch,
+            split=split,
+            loss=loss,
+            parts=parts,
+            lr=learning_rate(step, self.settings),
+            trs_per_s=self.progress.trs_per_s,
+        )
+        self.rows.append(row)
+        self.progress.line(row)
+
+    def _metrics(self) -> dict[str, Any]:
+        state = self.state
+        return {
+            "steps": state["step"],
+            "best_step": state["best_step"],
+            "val_loss": state["best_loss"],
+            "val": state["best"],
+            "constant_predictor": self.floor,
+            "start": state["started"],
+            "parameters": sum(part.numel() for part in self.net.parameters()),
+            "layer_widths": self.net.layer_widths(),
+            "seconds": round(state["seconds"], 1),
+            "trs_per_s": round(self.progress.trs_per_s, 2),
+            "device": str(self.device),
+        }
+
+
+def pick_device(name: str) -> torch.device:
+    """Device to train on; ``auto`` takes a GPU when there is one.
+
+    Raises
+    ------
+    TrainError
+        If a GPU is asked for and none is visible.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise TrainError(
+            f"train/device is {name!r}, but torch {torch.__version__} sees no GPU: set it to auto "
+            "or cpu, or run where there is one"
+        )
+    return torch.device(name)
+
+
+def learning_rate(step: int, settings: Mapping[str, Any]) -> float:
+    """Warm-up to ``lr``, then half a cosine down to a twentieth of it."""
+    warmup, n_steps = int(settings["warmup_steps"]), int(settings["steps"])
+    if step <= warmup:
+        return float(settings["lr"]) * step / max(warmup, 1)
+    part = (step - warmup) / max(n_steps - warmup, 1)
+    share = LR_FLOOR + (1 - LR_FLOOR) * 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
+    return float(settings["lr"]) * share
+
+
+def make_optimizer(net: GibletNet, settings: Mapping[str, Any]) -> torch.optim.AdamW:
+    """AdamW: weight decay on matrices only, rates of their own for what ridge has set.
+
+    Layers 2 to 5 and 10's map start at a regularised optimum, which full steps would leave
+    within a few batches on a small study; the delays are in seconds and need larger ones.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in net.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        scale = 1.0
+        if name == "hrf.delay_s":
+            scale = float(settings["delay_lr_scale"])
+        elif name.startswith(STARTED):
+            scale = float(settings["encoder_lr_scale"])
+        free = parameter.ndim <= 1 or name in UNDECAYED
+        decay = 0.0 if free else float(settings["weight_decay"])
+        groups.setdefault((scale, decay), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": params, "weight_decay": decay, "scale": scale}
+            for (scale, decay), params in groups.items()
+        ],
+        lr=float(settings["lr"]),
+        betas=(0.9, 0.98),
+    )

@@ -1,0 +1,194 @@
+"""Losses, each divided by what a constant predictor scores: 1.0 reads "learnt nothing".
+
+The constant is the training mean (unigram code frequencies for codes) from the study file;
+what it scores is measured on the split in question. Suffixes: ``giblet.model.stimulus``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from giblet.errors import TrainError
+from giblet.model.network import Decoded
+from giblet.model.stimulus import Stimulus
+from giblet.train.data import Batch, Study, tiles
+
+TERMS = ("brain", "video", "latents", "codes", "text")
+MODALITIES = ("brain", "video", "audio", "text")
+# A constant predictor that is this good leaves nothing to learn: the modality is missing.
+NEGLIGIBLE = 1e-8
+
+
+@dataclass
+class Sums:
+    """Summed errors and how many values they are of, per term."""
+
+    total: dict[str, Tensor | float] = field(default_factory=dict)
+    count: dict[str, float] = field(default_factory=dict)
+
+    def add(self, term: str, total: Tensor | float, count: float) -> None:
+        """Add errors of one term."""
+        self.total[term] = self.total.get(term, 0.0) + total
+        self.count[term] = self.count.get(term, 0.0) + count
+
+    def extend(self, other: Sums) -> None:
+        """Add another's sums, without their gradients."""
+        for term, total in other.total.items():
+            self.add(term, float(total), other.count[term])
+
+    def means(self) -> dict[str, Tensor | float]:
+        """Mean error of every term that had any value."""
+        return {
+            term: total / self.count[term] for term, total in self.total.items() if self.count[term]
+        }
+
+
+def frames_out_index(frames: int, frames_out: int) -> list[int]:
+    """Which of a TR's frames the network makes: evenly spaced, none at the border."""
+    return [(2 * place + 1) * frames // (2 * frames_out) for place in range(frames_out)]
+
+
+def brain_sums(sums: Sums, predicted_SBTV: Tensor, batch: Batch, voxel_valid_SV: Tensor) -> None:
+    """Squared error of BOLD over the target TRs, of valid voxels of scanned subjects."""
+    n_trs = batch.target.shape[1]
+    error = (predicted_SBTV - batch.bold[:, :, :n_trs]) ** 2  # [S, B, T, V]
+    weight = batch.bold_valid[:, :, None] & batch.target  # [S, B, T]
+    valid = voxel_valid_SV[batch.subjects].to(error.dtype)  # [S, V]
+    per_voxel = torch.einsum("sbtv,sbt->sv", error, weight.to(error.dtype))
+    count = (weight.sum((1, 2)) * valid.sum(1)).sum()
+    sums.add("brain", (per_voxel * valid).sum(), float(count))
+
+
+def stimulus_sums(
+    sums: Sums,
+    made: Decoded,
+    shown: Stimulus,
+    target_BT: Tensor,
+    *,
+    code_frames: Tensor | None = None,
+) -> None:
+    """Errors of frames, latents, codes and text over the target TRs."""
+    weight = target_BT.to(torch.float32)
+    index = frames_out_index(shown.video.shape[2], made.video.shape[2])
+    frames = shown.video[:, :, index].movedim(-1, 3)  # [B, T, Fo, 3, H, W]
+    difference = made.video.float() - frames.to(torch.float32).mul_(1 / 255)
+    error = difference.square().flatten(2).mean(2)  # [B, T]
+    sums.add("video", (error * weight).sum(), float(weight.sum()))
+
+    mask = (shown.audio_mask & target_BT[..., None]).to(torch.float32)  # [B, T, N]
+    error = (made.latents.float() - shown.latents).square().mean(3)  # [B, T, N]
+    sums.add("latents", (error * mask).sum(), float(mask.sum()))
+    codes = shown.codes
+    if code_frames is not None:
+        codes, mask = codes[:, :, code_frames], mask[:, :, code_frames]
+    keep = mask > 0  # [B, T, n]
+    logits = made.code_logits[keep].float()  # [kept, Q, K]
+    nats = F.cross_entropy(logits.flatten(0, 1), codes[keep].flatten(), reduction="sum")
+    sums.add("codes", nats / codes.shape[-1], float(keep.sum()))
+
+    said = (shown.text_valid & target_BT).to(torch.float32)
+    error = (made.text.float() - shown.text).square().mean(2)  # [B, T]
+    sums.add("text", (error * said).sum(), float(said.sum()))
+
+
+class Constant:
+    """The predictor that knows only the training set's means and code frequencies.
+
+    Parameters
+    ----------
+    study
+        Where the statistics stand.
+    frames_out
+        Frames of a TR that are made.
+    """
+
+    def __init__(self, study: Study, frames_out: int) -> None:
+        index = frames_out_index(study.frame_shape[0], frames_out)
+        mean = torch.from_numpy(study.video_mean[index]).movedim(-1, 1).float() / 255
+        self.video = mean  # [Fo, 3, H, W]
+        self.text = torch.from_numpy(study.text_mean).float()  # [E]
+        self.log_unigram = log_unigram(study.code_counts)  # [Q, K]
+        self.n_frames, self.latent_dim = study.max_frames, study.latent_dim
+
+    def __call__(self, n_windows: int, n_trs: int) -> Decoded:
+        """What it answers to any window: views of the constants, not copies."""
+        around = (n_windows, n_trs)
+        return Decoded(
+            video=self.video.expand(*around, *self.video.shape),
+            latents=torch.zeros(1).expand(*around, self.n_frames, self.latent_dim),
+            code_logits=self.log_unigram.expand(*around, self.n_frames, *self.log_unigram.shape),
+            text=self.text.expand(*around, -1),
+        )
+
+
+def log_unigram(code_counts: np.ndarray) -> Tensor:
+    """Logarithm of each code's frequency in training, [Q, K]; unseen codes count as once."""
+    counts = torch.from_numpy(np.maximum(code_counts, 1)).double()
+    return (counts / counts.sum(1, keepdim=True)).log().float()
+
+
+def floors(study: Study, split: str, frames_out: int, window_trs: int) -> dict[str, float]:
+    """What the constant predictor scores on a split, per term.
+
+    A term is left out when the modality is missing: no value to score, or nothing varies.
+
+    Raises
+    ------
+    TrainError
+        If there is nothing at all to predict in the BOLD.
+    """
+    constant = Constant(study, frames_out)
+    sums = Sums()
+    valid = torch.from_numpy(study.voxel_valid)
+    for window in tiles(study.segments(split), window_trs):
+        batch = study.batch(
+            [window],
+            length=window_trs,
+            context=0,
+            follow=0,
+            subjects=range(len(study.subjects)),
+            split=split,
+        )
+        brain_sums(sums, torch.zeros_like(batch.bold), batch, valid)
+        stimulus_sums(sums, constant(1, window_trs), batch.stimulus, batch.target)
+    found = {term: float(value) for term, value in sums.means().items()}
+    if found.get("brain", 0.0) <= NEGLIGIBLE:
+        raise TrainError(
+            f"{study.path}: BOLD is constant in every voxel of the split {split!r}: check the "
+            "scans and the mask"
+        )
+    return {term: value for term, value in found.items() if value > NEGLIGIBLE}
+
+
+def fractions(
+    means: dict[str, Tensor | float], floor: dict[str, float]
+) -> dict[str, Tensor | float]:
+    """Losses as fractions of the constant predictor's; ``audio`` is the mean of its two."""
+    parts = {term: means[term] / floor[term] for term in TERMS if term in means and term in floor}
+    audio = [parts.pop(term) for term in ("latents", "codes") if term in parts]
+    if audio:
+        parts["audio"] = sum(audio[1:], audio[0]) / len(audio)
+    return parts
+
+
+def weighted(parts: dict[str, Tensor | float], weights: dict[str, float]) -> Tensor | float:
+    """Weighted mean of the fractions: 1.0 when nothing was learnt."""
+    used = {name: weights[name] for name in parts if weights[name] > 0}
+    return sum((parts[name] * weight for name, weight in used.items()), start=0.0) / sum(
+        used.values()
+    )
+
+
+def mean_fractions(all_parts: Iterable[dict[str, Tensor | float]]) -> dict[str, Tensor | float]:
+    """Mean over several paths of the fractions that each has."""
+    gathered: dict[str, list[Tensor | float]] = {}
+    for parts in all_parts:
+        for name, value in parts.items():
+            gathered.setdefault(name, []).append(value)
+    return {name: sum(values[1:], values[0]) / len(values) for name, values in gathered.items()}
