@@ -6,8 +6,9 @@ loses films first.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from giblet.validate.report.files import records
 from giblet.validate.report.media import Budget, Media, film, picture, sound
@@ -140,21 +141,36 @@ def _frames(study: Study, budget: Budget) -> list[Group]:
 
 
 def _sounds(study: Study, run: str, budget: Budget, clip_s: float, audio_format: str) -> Group:
-    items = []
-    for source, label in SOUND_LABELS.items():
-        path = study.files.get(f"validate/audio/{run}_{source}.wav")
-        if path is not None:
-            media = sound(path, budget, clip_s, audio_format)
-            items.append(Shown(media, label, f"{run}: {label}"))
-    return Group(run, items, _whose(study, items))
+    def embed(path: Path) -> Media:
+        return sound(path, budget, clip_s, audio_format)
+
+    return _compared(study, run, budget, f"validate/audio/{run}_{{}}.wav", SOUND_LABELS, embed)
 
 
 def _films(study: Study, run: str, budget: Budget, clip_s: float) -> Group:
-    items = []
-    for source, label in FILM_LABELS.items():
-        path = study.files.get(f"validate/video/{run}_{source}.mp4")
-        if path is not None:
-            items.append(Shown(film(path, budget, clip_s), label, f"{run}: {label}"))
+    def embed(path: Path) -> Media:
+        return film(path, budget, clip_s)
+
+    return _compared(study, run, budget, f"validate/video/{run}_{{}}.mp4", FILM_LABELS, embed)
+
+
+def _compared(
+    study: Study,
+    run: str,
+    budget: Budget,
+    pattern: str,
+    labels: dict[str, str],
+    embed: Callable[[Path], Media],
+) -> Group:
+    """Versions of one run side by side: all of them or none, a part compares nothing."""
+    files = {label: study.files.get(pattern.format(name)) for name, label in labels.items()}
+    present = {label: path for label, path in files.items() if path is not None}
+    media: list[Media] = []
+    with budget.all_or_nothing(media):
+        media += [embed(path) for path in present.values()]
+    items = [
+        Shown(one, label, f"{run}: {label}") for one, label in zip(media, present, strict=True)
+    ]
     return Group(run, items, _whose(study, items))
 
 

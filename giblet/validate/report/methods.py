@@ -109,7 +109,8 @@ METHODS: tuple[tuple[str, tuple[Sentence, ...]], ...] = (
           "significant at a false discovery rate of {validate/fmri/fdr_q}.", cites=("fdr",)),
         S("A score beats a floor when its interval lies wholly on the better side of the floor's "
           "value; a question about the brain is answered yes when, in more than half of the "
-          "subjects, the interval beats chance and every floor and a permutation test agrees."),
+          "subjects, the interval beats chance, the training mean and the time-shifted prediction, "
+          "and a permutation test agrees."),
         S("Pictures are scored with PSNR and SSIM, sound with STOI and spectral distances, words "
           "with retrieval among the film's sentences.", cites=("ssim", "stoi")),
     )),

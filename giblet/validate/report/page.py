@@ -14,15 +14,16 @@ from giblet.validate.report.citations import bibliography
 from giblet.validate.report.examples import sentences
 from giblet.validate.report.files import Files
 from giblet.validate.report.media import Budget
-from giblet.validate.report.media_plan import left_out, plan
+from giblet.validate.report.media_plan import MediaPlan, left_out, plan
 from giblet.validate.report.methods import methods
+from giblet.validate.report.opening import opening
 from giblet.validate.report.score_tables import level_table, score_table, subject_table
 from giblet.validate.report.study import Study, load
 from giblet.validate.report.templating import render
 from giblet.validate.report.words import MODALITIES, MODALITY_NAMES
 
-# What the page's own text, tables and charts may take of max_mb.
-TEXT_SHARE = 0.12
+# Bytes of words and tags around one picture, sound or film, at most.
+AROUND_MEDIA = 1000
 MEGABYTE = 1_000_000
 
 
@@ -59,16 +60,16 @@ def build_report(
     study = load(Files(Path(html).parents[2], paths), model=config["model"]["name"])
     runs = list(dict.fromkeys(study.splits["run"]))
     held_out = study.splits.loc[study.splits["split"] == "test", "run"]
-    budget = Budget(int((1 - TEXT_SHARE) * max_mb * MEGABYTE))
     shown = list(dict.fromkeys(held_out))[:n_media_runs]
-    media = plan(study, shown, budget, clip_s=clip_s, audio_format=audio_format)
-    page = render(
-        media=media,
-        left_out=left_out(media),
-        examples=sentences(study, n_sentences, int(config.get("seed", 0))),
+    context = {
+        "examples": sentences(study, n_sentences, int(config.get("seed", 0))),
         **_about(study, config, runs),
         **_results(study),
-    )
+    }
+    bare = len(render(media=MediaPlan(), left_out=[], **context).encode("utf-8"))
+    budget = Budget(int(max_mb * MEGABYTE) - bare - AROUND_MEDIA * len(paths))
+    media = plan(study, shown, budget, clip_s=clip_s, audio_format=audio_format)
+    page = render(media=media, left_out=left_out(media), **context)
     data = page.encode("utf-8")
     if len(data) > max_mb * MEGABYTE:
         raise ValidationError(
@@ -119,7 +120,7 @@ def _scalars(values: dict[str, Any]) -> dict[str, str]:
 def _results(study: Study) -> dict[str, Any]:
     """Verdicts, tables and charts."""
     return {
-        "opening": summary.opening(study),
+        "opening": opening(study),
         "summary_rows": summary.rows(study),
         "failures": summary.failures(study),
         "verdicts": {name: summary.verdicts(study, name) for name in MODALITIES},

@@ -128,10 +128,10 @@ def test_configuration_and_command_are_in(page):
 
 
 def test_too_little_room_leaves_media_out_by_name(copy):
-    page = build(copy, max_mb=1.5)
+    page = build(copy, max_mb=1.2)
     assert "run-2_from_predicted.mp4" in page
     assert "left out to keep the page small" in page
-    assert len(page.encode()) <= 1_500_000
+    assert len(page.encode()) <= 1_200_000
 
 
 def test_page_that_cannot_fit_is_refused(copy):
