@@ -1,11 +1,14 @@
 """What all rules share: the checked configuration, the tables, names and helpers."""
 
+import hashlib
+import json
 import os
 
 from snakemake.exceptions import WorkflowError
 
 from giblet import config as giblet_config
 from giblet import tables
+from giblet.brain.series import series_files
 from giblet.errors import GibletError
 from giblet.fingerprint import code_fingerprint
 
@@ -15,6 +18,8 @@ try:
 except GibletError as error:
     raise WorkflowError(f"{type(error).__name__}: {error}") from error
 
+# For runs with `--software-deployment-method conda`.
+ENVIRONMENT = "../environment.yml"
 RESULTS = f"results/{config['dataset']}"
 LOGS = f"logs/{config['dataset']}"
 BENCHMARKS = f"{LOGS}/benchmarks"
@@ -25,7 +30,7 @@ RUN_ROWS, SCAN_ROWS = tables.lookups(RUNS, SCANS)
 
 if workflow.is_main_process:
     # Local jobs watch this process and stop when it is gone (giblet.jobs).
-    os.environ["GIBLET_MAIN_PROCESS"] = f"{os.uname().nodename}:{os.getpid()}"
+    os.environ.update(GIBLET_MAIN_PROCESS=f"{os.uname().nodename}:{os.getpid()}")
 
 
 wildcard_constraints:
@@ -61,3 +66,33 @@ def per_run(pattern):
 def per_scan(pattern):
     """Paths for every scan of the study."""
     return [pattern.format(subject=subject, run=run) for subject, run in SCAN_PAIRS]
+
+
+def scan_files(wildcards):
+    """Files of a scan: the one in the table, or those of its folder or pattern."""
+    return series_files(SCAN_ROWS[wildcards.subject][wildcards.run]["bold"])
+
+
+def with_names(fingerprint, items):
+    """Param function: the fingerprint and a digest of all params of the job, by name."""
+
+    def code_and_params(wildcards):
+        values = {
+            name: value(wildcards) if callable(value) else value
+            for name, value in items.items()
+        }
+        text = json.dumps(values, sort_keys=True, default=str)
+        return f"{fingerprint} {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+    return code_and_params
+
+
+def count_by_name(job_rule):
+    """Join a rule's `code` param by its other params."""
+    items = dict(job_rule.params.items())
+    place = next(
+        at for at, value in enumerate(job_rule.params) if value is items["code"]
+    )
+    joined = with_names(items.pop("code"), items)
+    job_rule.params[place] = joined
+    setattr(job_rule.params, "code", joined)

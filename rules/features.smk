@@ -12,6 +12,8 @@ rule features_audio:
         f"{LOGS}/features/{{run}}_audio.log",
     benchmark:
         f"{BENCHMARKS}/features/{{run}}_audio.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1500,
@@ -33,6 +35,8 @@ rule features_text:
         f"{LOGS}/features/{{run}}_text.log",
     benchmark:
         f"{BENCHMARKS}/features/{{run}}_text.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
@@ -54,6 +58,8 @@ rule features_video:
         f"{LOGS}/features/{{run}}_video.log",
     benchmark:
         f"{BENCHMARKS}/features/{{run}}_video.tsv"
+    conda:
+        ENVIRONMENT
     threads: 2
     resources:
         mem_mb=4000,
@@ -76,6 +82,8 @@ rule train_codec:
         f"{LOGS}/features/train_codec.log",
     benchmark:
         f"{BENCHMARKS}/features/train_codec.tsv"
+    conda:
+        ENVIRONMENT
     threads: 2
     resources:
         mem_mb=4000,

@@ -40,6 +40,8 @@ rule validate_report:
         f"{LOGS}/validate/report.log",
     benchmark:
         f"{BENCHMARKS}/validate/report.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1500,

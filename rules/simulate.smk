@@ -9,6 +9,8 @@ rule simulate_film:
         f"{LOGS}/simulate/{{run}}_film.log",
     benchmark:
         f"{BENCHMARKS}/simulate/{{run}}_film.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=700,
@@ -43,6 +45,8 @@ rule simulate_truth:
         f"{LOGS}/simulate/truth.log",
     benchmark:
         f"{BENCHMARKS}/simulate/truth.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
@@ -78,6 +82,8 @@ rule simulate_bold:
         f"{LOGS}/simulate/{{subject}}_bold.log",
     benchmark:
         f"{BENCHMARKS}/simulate/{{subject}}_bold.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1000,

@@ -20,6 +20,8 @@ rule validate_audio_decode:
         f"{LOGS}/validate/audio_decode.log",
     benchmark:
         f"{BENCHMARKS}/validate/audio_decode.tsv"
+    conda:
+        ENVIRONMENT
     threads: 2
     resources:
         mem_mb=2500,
@@ -48,6 +50,8 @@ rule validate_audio_scores:
         f"{LOGS}/validate/audio_scores.log",
     benchmark:
         f"{BENCHMARKS}/validate/audio_scores.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1500,
@@ -71,6 +75,8 @@ rule validate_audio_figures:
         f"{LOGS}/validate/audio_figures.log",
     benchmark:
         f"{BENCHMARKS}/validate/audio_figures.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1000,

@@ -22,6 +22,8 @@ rule validate_text_scores:
         f"{LOGS}/validate/text_scores.log",
     benchmark:
         f"{BENCHMARKS}/validate/text_scores.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1500,
@@ -42,6 +44,8 @@ rule validate_text_figures:
         f"{LOGS}/validate/text_figures.log",
     benchmark:
         f"{BENCHMARKS}/validate/text_figures.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=500,

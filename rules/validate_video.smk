@@ -17,6 +17,8 @@ rule validate_video_scores:
         f"{LOGS}/validate/video_scores.log",
     benchmark:
         f"{BENCHMARKS}/validate/video_scores.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2500,
@@ -52,6 +54,8 @@ rule validate_video_figures:
         f"{LOGS}/validate/video_figures.log",
     benchmark:
         f"{BENCHMARKS}/validate/video_figures.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
