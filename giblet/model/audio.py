@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 DILATIONS = (1, 2, 4, 8)
-COARSE_STEPS = 8  # pieces of a TR that the decoder starts from
+COARSE_STEPS = 8  # pieces of a TR that convolved frames are averaged over, and made from
 
 
 class MultiScale(nn.Module):
@@ -63,9 +63,9 @@ class AudioEncoder(nn.Module):
         self.register_buffer("offsets", offsets)  # [Q]
         with torch.no_grad():
             self.embed.mul_(n_codebooks**-0.5)
-        self.channels = channels
         self.width = max_frames * channels  # of layer 2B, a TR
-        self.n_features = 2 * (latent_dim + n_mels) + channels
+        self.n_plain = 2 * (latent_dim + n_mels)
+        self.n_features = self.n_plain + channels * COARSE_STEPS
 
     def forward(
         self, codes_BTNQ: Tensor, latents_BTND: Tensor, mel_BTNM: Tensor, mask_BTN: Tensor
@@ -75,7 +75,7 @@ class AudioEncoder(nn.Module):
         Returns
         -------
         [B, T, n_features]: mean of latents, mean of log-mel, standard deviation of both,
-        mean of the convolved frames
+        convolved frames in `COARSE_STEPS` pieces of the TR
         """
         b, t, n, q = codes_BTNQ.shape
         rows = (codes_BTNQ + self.offsets).reshape(-1, q)  # [B T N, Q]
@@ -84,11 +84,11 @@ class AudioEncoder(nn.Module):
         x = x + self.from_latents(latents_BTND.flatten(0, 1))
         x = x + self.from_mel(mel_BTNM.flatten(0, 1))
         mask = mask_BTN.reshape(b * t, n, 1).to(x.dtype)  # [B T, N, 1]
-        x = self.scales((x * mask).transpose(1, 2)).transpose(1, 2)  # [B T, N, C]
+        x = self.scales((x * mask).transpose(1, 2)) * mask.transpose(1, 2)  # [B T, C, N]
         count = mask.sum(dim=1).clamp(min=1)  # [B T, 1]
         mean = (raw * mask).sum(dim=1) / count  # [B T, D + M]
         spread = (((raw - mean[:, None]) * mask) ** 2).sum(dim=1) / count
-        deep = (x * mask).sum(dim=1) / count  # [B T, C]
+        deep = F.adaptive_avg_pool1d(x, COARSE_STEPS).flatten(1)  # [B T, C steps]
         features = torch.cat([mean, (spread + 1e-8).sqrt() * (mask.sum(1) > 0), deep], dim=1)
         return features.reshape(b, t, -1)
 

@@ -69,7 +69,7 @@ class GibletNet(nn.Module):
     bottleneck
         Units of layer 7, fewer than in any other layer.
     video_width, audio_width, text_width
-        Shares of the modalities in layers 3, 4, 10 and 11.
+        Shares of the modalities in layers 4 and 10.
     video_channels, video_stride, video_grid, audio_channels
         See :mod:`giblet.model.video` and :mod:`giblet.model.audio`.
     context_hidden, context_kernel_trs
@@ -109,7 +109,7 @@ class GibletNet(nn.Module):
         text_dim: int,
         video_embedding_dim: int = 0,
         bottleneck: int = 2048,
-        video_width: int = 1024,
+        video_width: int = 1280,
         audio_width: int = 768,
         text_width: int = 512,
         video_channels: int = 16,
@@ -296,13 +296,14 @@ class GibletNet(nn.Module):
     def layer_widths(self) -> dict[str, int]:
         """Total number of units of each layer for one TR."""
         text_dim, n_voxels, features, bottleneck, pixels = self._sizes
+        pooled = sum(self.pool.n_in)
         n_frames = self.max_frames
         n_codebooks, codebook_size = self.audio_out.sizes
         latent_dim = self.audio_out.latent_dim
         return {
             "1": self.frames * pixels + n_frames * (n_codebooks + latent_dim) + text_dim,
             "2": self.video_in.width + self.audio_in.width + text_dim,
-            "3": features,
+            "3": pooled,
             "4": features,
             "5": n_voxels,
             "6": self.volume_in.width,
@@ -310,7 +311,7 @@ class GibletNet(nn.Module):
             "8": self.volume_in.width,
             "9": n_voxels,
             "10": features,
-            "11": features,
+            "11": pooled,
             "12": self.video_out.width + self.audio_out.width + text_dim,
             "13": self.frames_out * pixels
             + n_frames * (n_codebooks * codebook_size + latent_dim)
@@ -331,9 +332,8 @@ class GibletNet(nn.Module):
 WIDENED_BY = {
     "1": "stimulus/video size",
     "2": "model/video_channels, model/audio_channels",
-    **dict.fromkeys(
-        ("3", "4", "10", "11"), "model/video_width, model/audio_width, model/text_width"
-    ),
+    **dict.fromkeys(("3", "11"), "model/video_channels, model/audio_channels"),
+    **dict.fromkeys(("4", "10"), "model/video_width, model/audio_width, model/text_width"),
     **dict.fromkeys(("5", "9"), "more voxels: a finer grid or a larger mask"),
     **dict.fromkeys(("6", "8"), "model/volume_channels, or model/parcel_width"),
     "12": "model/video_channels, model/audio_channels",

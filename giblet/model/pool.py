@@ -13,7 +13,9 @@ MODALITIES = ("video", "audio", "text")
 
 
 class Pool(nn.Module):
-    """Layer 3: each modality standardised and turned into its share of the features.
+    """From layer 3, each modality's pooled features, to the input of layer 4.
+
+    Each modality is standardised and turned into its share of the common features.
 
     The turn starts as a rotation (orthonormal), so distances between TRs, and with them what
     a linear map can learn, are those of the modality's own features. Mean and standard
@@ -24,7 +26,7 @@ class Pool(nn.Module):
     n_in
         Features of each modality, in the order of `MODALITIES`.
     widths
-        Its share of the layer.
+        Its share of the common features.
     """
 
     mean: Tensor
@@ -53,7 +55,7 @@ class Pool(nn.Module):
 
 
 class Unpool(nn.Module):
-    """Layer 11: the features taken apart into the modalities, in their own units.
+    """Layer 11: the common features taken apart into the modalities, in their own units.
 
     Starts as the inverse of :class:`Pool` (:meth:`mirror`).
     """

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from giblet.errors import ModelError
 
-POOLED = (3, 4)  # cells, down and across, that the convolved frames are averaged over
+POOLED = (4, 5)  # cells, down and across, that the convolved frames are averaged over
 
 
 class SpaceTime(nn.Module):
@@ -93,8 +93,8 @@ class VideoEncoder(nn.Module):
         else:
             change = torch.zeros_like(luma[:, :, 0])
         x = self.second(self.first(pixels - 0.5, self.frames), self.frames)  # [B T F, 2C, h, w]
-        x = F.adaptive_avg_pool2d(x, POOLED)  # [B T F, 2C, 3, 4]
-        x = x.reshape(b, t, self.frames, -1).mean(dim=2)  # [B, T, 2C 12]
+        x = F.adaptive_avg_pool2d(x, POOLED)  # [B T F, 2C, 4, 5]
+        x = x.reshape(b, t, self.frames, -1).mean(dim=2)  # [B, T, 2C 20]
         return torch.cat([coarse.mean(dim=2).flatten(2), change.flatten(2), x], dim=2)
 
 

@@ -120,7 +120,7 @@ def scale_inputs(net: GibletNet, study: Study) -> None:
 
 
 def _damp_deep(net: GibletNet) -> None:
-    plain = (net.video_in.n_coarse, net.audio_in.n_features - net.audio_in.channels)
+    plain = (net.video_in.n_coarse, net.audio_in.n_plain)
     deep = (
         net.pool.turns[0].weight[:, plain[0] : net.video_in.n_features],
         net.pool.turns[1].weight[:, plain[1] :],

@@ -24,7 +24,7 @@ def load(path):
 
 
 def test_the_demo_study_names_every_setting():
-    block = load("config/blocks/simulate.yaml")["simulate"]
+    block = load("config/config.yaml")["simulate"]
     named = [f"{part}/{key}" for part, keys in block.items() for key in keys]
     assert named == list(leaf_keys(SCHEMA))
     complete(block, SCHEMA)

@@ -1,0 +1,125 @@
+"""The response between layer 5 and BOLD: causal, Glover at the start, and invertible."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from giblet.errors import ModelError
+from giblet.hrf import KINDS, convolve_causal, hrf_kernel
+from giblet.model.hrf import Delag, HrfOperator, wiener_filters
+
+
+def operator(kind="glover", n_voxels=3, n_groups=1, learn=True):
+    return HrfOperator(
+        kind=kind, tr_s="3/2", duration_s=24, n_voxels=n_voxels, n_groups=n_groups, learn=learn
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_starts_at_the_standard_response(kind):
+    drive = torch.randn(2, 50, 3, generator=torch.Generator().manual_seed(0))
+    found = operator(kind)(drive)
+    kernel = hrf_kernel(kind, "1.5", duration_s=24)
+    for window in range(2):
+        expected = convolve_causal(drive[window].double().numpy(), kernel)
+        np.testing.assert_allclose(found[window].detach(), expected, atol=1e-5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    kind=st.sampled_from(["glover", "spm", "shift"]),
+    delay=st.floats(-5, 5),
+    at=st.integers(0, 39),
+)
+def test_no_response_before_the_stimulus(kind, delay, at):
+    hrf = OPERATORS[kind]
+    with torch.no_grad():
+        hrf.delay_s.fill_(delay)
+        impulse = torch.zeros(1, 40, 3)
+        impulse[:, at] = 1
+        bold = hrf(impulse)
+    assert (bold[:, :at] == 0).all()
+    if at < 15:
+        assert 2 <= (int(bold[0, :, 0].argmax()) - at) * 1.5 + 1.5
+        assert (int(bold[0, :, 0].argmax()) - at) * 1.5 <= 9
+
+
+OPERATORS = {kind: operator(kind) for kind in ("glover", "spm", "shift")}
+
+
+def test_last_trs_equal_those_of_the_whole_window():
+    drive = torch.randn(1, 60, 3, generator=torch.Generator().manual_seed(1))
+    hrf = operator()
+    whole = hrf(drive)
+    torch.testing.assert_close(hrf(drive, 20), whole[:, -20:])
+    # With enough context the beginning of the run no longer matters.
+    torch.testing.assert_close(hrf(drive[:, 60 - 20 - hrf.n_lags + 1 :], 20), whole[:, -20:])
+
+
+def test_learns_a_planted_delay_per_group():
+    torch.manual_seed(0)
+    hrf = operator(n_voxels=4, n_groups=2)
+    hrf.group.copy_(torch.tensor([0, 1, 0, 1]))
+    drive = torch.randn(1, 200, 4)
+    planted = torch.tensor([1.2, -0.8])
+    with torch.no_grad():
+        hrf.delay_s.copy_(planted)
+        bold = hrf(drive)
+        hrf.delay_s.zero_()
+    optimizer = torch.optim.Adam([hrf.delay_s], lr=0.1)
+    for _ in range(80):
+        optimizer.zero_grad()
+        (hrf(drive) - bold).square().mean().backward()
+        optimizer.step()
+    torch.testing.assert_close(hrf.delay_s.detach(), planted, atol=0.02, rtol=0)
+
+
+def test_fixed_delays_are_not_trained():
+    assert not operator(learn=False).delay_s.requires_grad
+    assert not operator("none").delay_s.requires_grad
+
+
+def test_unknown_kind_is_named():
+    with pytest.raises(ModelError, match="model/hrf is 'glovr': use one of glover, spm"):
+        operator("glovr")
+
+
+def test_delag_reads_this_tr_and_those_that_follow_only():
+    delag = Delag(n_follow=5, n_voxels=2, n_groups=1)
+    with torch.no_grad():
+        delag.filter.normal_()
+    bold = torch.zeros(1, 30, 2)
+    bold[:, 12] = 1
+    out = delag(bold)
+    assert (out[:, :7] == 0).all()
+    assert (out[:, 7:13] != 0).all()
+    assert (out[:, 13:] == 0).all()
+
+
+def test_delag_of_a_part_equals_that_of_the_whole():
+    delag = Delag(n_follow=5, n_voxels=2, n_groups=1)
+    bold = torch.randn(1, 30, 2)
+    torch.testing.assert_close(delag(bold[:, :25], 20), delag(bold)[:, :20])
+
+
+def test_wiener_filter_recovers_the_drive():
+    rng = np.random.default_rng(0)
+    n = 4000
+    drive = np.zeros(n)
+    for t in range(1, n):
+        drive[t] = 0.7 * drive[t - 1] + np.sqrt(1 - 0.49) * rng.normal()
+    kernel = hrf_kernel("glover", "1.5", duration_s=24)
+    clean = convolve_causal(drive[:, None], kernel)[:, 0]
+    bold = clean + 0.5 * clean.std() * rng.normal(size=n)
+    taps = wiener_filters(kernel[None], 8, persistence=0.7, noise=0.25)[0]
+    found = np.convolve(bold, taps[::-1])[len(taps) - 1 :]
+    assert np.corrcoef(found, drive)[0, 1] > 0.8
+    assert np.corrcoef(found, drive)[0, 1] > np.corrcoef(np.roll(bold, -3), drive)[0, 1]
+    # It is the minimum: nothing near it does better.
+    error = ((found - drive)[:-8] ** 2).mean()
+    for _ in range(20):
+        other = taps + 0.05 * rng.normal(size=len(taps))
+        worse = np.convolve(bold, other[::-1])[len(taps) - 1 :]
+        assert ((worse - drive)[:-8] ** 2).mean() > error

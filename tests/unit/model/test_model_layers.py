@@ -1,0 +1,150 @@
+"""Layers on their own: what they start as, and their laws."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from giblet.errors import ModelError
+from giblet.model.brain import VolumeDecoder, VolumeEncoder, VoxelMap, padded_grid
+from giblet.model.pool import FeatureConv, Pool, Unpool
+from giblet.model.video import VideoDecoder, VideoEncoder
+
+PRESENT = torch.ones(1, 30, 3, dtype=torch.bool)
+
+
+def raw_features(sizes=(7, 5, 3)):
+    g = torch.Generator().manual_seed(0)
+    return [torch.randn(1, 30, n, generator=g) * 3 + 1 for n in sizes]
+
+
+def test_pool_keeps_distances_between_trs():
+    torch.manual_seed(0)
+    pool = Pool((7, 5, 3), (8, 6, 4))
+    parts = raw_features()
+    pooled = pool(parts, PRESENT)[0]
+    before, after = ((x[:, None] - x[None]).norm(dim=2) for x in (torch.cat(parts, 2)[0], pooled))
+    torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-4)
+
+
+def test_unpool_undoes_pool():
+    torch.manual_seed(0)
+    pool, unpool = Pool((7, 5, 3), (8, 6, 4)), Unpool((7, 5, 3), (8, 6, 4))
+    pool.mean.normal_()
+    pool.std.uniform_(0.5, 2)
+    unpool.mirror(pool)
+    parts = raw_features()
+    for found, expected in zip(unpool(pool(parts, PRESENT)), parts, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_missing_modality_counts_as_its_mean():
+    pool = Pool((7, 5, 3), (8, 6, 4))
+    parts = raw_features()
+    pool.mean.copy_(torch.cat(parts, 2)[0].mean(0))
+    present = PRESENT.clone()
+    present[..., 1] = False
+    typical = [*parts]
+    typical[1] = pool.mean[7:12].expand(1, 30, 5)
+    torch.testing.assert_close(pool(parts, present), pool(typical, PRESENT))
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_feature_convolution_starts_as_identity_and_sees_its_kernel(causal):
+    conv = FeatureConv(6, hidden=8, kernel_trs=3, causal=causal, dropout=0.0)
+    z = torch.randn(1, 20, 6)
+    torch.testing.assert_close(conv(z), z)
+    torch.nn.init.normal_(conv.up.weight)
+    other = z.clone()
+    other[:, 10] += torch.randn(6)
+    moved = (conv(other) - conv(z)).abs().amax(2)[0] > 1e-6
+    expected = {10, 11, 12} if causal else {9, 10, 11}
+    assert set(moved.nonzero()[:, 0].tolist()) == expected
+
+
+def volume_pair(channels=(8,)):
+    torch.manual_seed(0)
+    grid = (5, 4, 6)
+    inside = np.argwhere(np.random.default_rng(0).random(grid) < 0.5)
+    encoder = VolumeEncoder(grid, channels, len(inside))
+    decoder = VolumeDecoder(grid, channels, len(inside))
+    place = np.ravel_multi_index(inside.T, padded_grid(grid, len(channels)))
+    encoder.place.copy_(torch.from_numpy(place))
+    decoder.mirror(encoder)
+    return inside, encoder, decoder
+
+
+def test_voxels_lie_in_the_volume_where_they_came_from():
+    """A voxel reaches the one output place that its 2 x 2 x 2 block belongs to."""
+    inside, encoder, _ = volume_pair()
+    drives = torch.eye(len(inside))
+    out = encoder(drives).view(len(inside), *encoder.shape_out).abs().sum(1)
+    for voxel, (i, j, k) in enumerate(inside):
+        reached = out[voxel].nonzero().tolist()
+        assert reached == [[i // 2, j // 2, k // 2]]
+
+
+def test_eight_channels_lose_nothing():
+    inside, encoder, decoder = volume_pair((8,))
+    drive = torch.randn(3, len(inside))
+    torch.testing.assert_close(decoder(encoder(drive)), drive, rtol=1e-4, atol=1e-5)
+
+
+def test_decoder_starts_as_the_adjoint_of_the_encoder():
+    inside, encoder, decoder = volume_pair((4, 6))
+    drive, code = torch.randn(1, len(inside)), torch.randn(1, encoder.width)
+    left, right = (encoder(drive) * code).sum(), (drive * decoder(code)).sum()
+    torch.testing.assert_close(left, right, rtol=1e-3, atol=1e-4)
+
+
+@settings(max_examples=50)
+@given(st.lists(st.integers(1, 100), min_size=3, max_size=3), st.integers(0, 4))
+def test_padded_grid_is_the_smallest_that_halves(grid, n):
+    for before, after in zip(grid, padded_grid(tuple(grid), n), strict=True):
+        assert after % 2**n == 0
+        assert before <= after < before + 2**n
+
+
+def test_map_of_full_rank_has_one_matrix():
+    assert VoxelMap(5, 7, 0).down is None
+    assert VoxelMap(5, 7, 2)(torch.randn(3, 5)).shape == (3, 7)
+
+
+def picture(**changes):
+    return {"height": 18, "width": 32, "channels": 4, "stride": 3, "grid": (3, 4), **changes}
+
+
+def test_coarse_picture_is_the_mean_colour_of_each_cell():
+    encoder = VideoEncoder(frames=2, **picture())
+    video = torch.randint(0, 256, (1, 3, 2, 18, 32, 3), dtype=torch.uint8)
+    found = encoder(video)[..., :36].view(1, 3, 3, 3, 4)
+    cells = video.float().div(255).view(1, 3, 2, 3, 6, 4, 8, 3).mean((2, 4, 6))
+    torch.testing.assert_close(found, cells.movedim(-1, 2), rtol=1e-4, atol=1e-5)
+
+
+def test_motion_is_seen_and_stillness_is_not():
+    encoder = VideoEncoder(frames=2, **picture())
+    video = torch.full((1, 2, 2, 18, 32, 3), 90, dtype=torch.uint8)
+    video[0, 1, 1] = 150
+    change = encoder(video)[..., 36:48]
+    assert (change[0, 0] == 0).all()
+    torch.testing.assert_close(change[0, 1], torch.full((12,), 60 / 255), rtol=1e-4, atol=1e-5)
+
+
+def test_untrained_decoder_shows_the_coarse_picture_around_the_mean():
+    decoder = VideoDecoder(frames_out=1, **picture())
+    decoder.mean_frame.uniform_(0, 1)
+    features = torch.zeros(1, 1, 48 + 8 * 20)
+    mean = torch.nn.functional.adaptive_avg_pool2d(decoder.mean_frame[None], (3, 4))
+    features[..., :36] = mean.flatten()
+    torch.testing.assert_close(decoder(features)[0, 0, 0], decoder.mean_frame)
+    features[..., :36] += 0.2
+    torch.testing.assert_close(
+        decoder(features)[0, 0, 0], decoder.mean_frame + 0.2, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_grid_finer_than_the_frames_is_refused():
+    with pytest.raises(ModelError, match="model/video_grid is 20 x 4, but frames are 18 x 32"):
+        VideoEncoder(frames=2, **picture(grid=(20, 4)))
