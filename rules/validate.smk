@@ -9,7 +9,7 @@ PREDICTIONS = f"{VALIDATE}/predictions.h5"
 # What was planted is known of simulated BOLD only.
 TRUTH = branch(
     lookup(dpath="simulate/bold/make", within=config),
-    then=f"{RESULTS}/simulate/truth.h5",
+    then=[f"{RESULTS}/simulate/truth.h5"],
     otherwise=[],
 )
 # With scheme "runs" only the runs named test hold test TRs, otherwise all do.

@@ -79,6 +79,27 @@ def test_planted_signal_is_found_and_null_voxels_are_not():
     assert np.mean(power) >= 0.95
 
 
+@pytest.mark.parametrize("lengths", [(60, 60), (20, 20)])
+def test_null_voxels_beside_responding_ones_are_calibrated(lengths):
+    # Pooling the shifts of all voxels would call twice as many null voxels here.
+    below = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x, y = smooth(rng, lengths, 500), noise(rng, lengths, 500, 0.3)
+        y[:, 200:] += 1.5 * x[:, 200:] * y.std() / x.std(0)[200:]
+        p = shift_test(centred(y, lengths), centred(x, lengths), lengths, seed=seed, **OPTIONS)
+        below.append((p[:200] < 0.05).mean())
+    assert 0.03 <= np.mean(below) <= 0.07
+
+
+def test_all_voxels_responding_still_get_small_p():
+    rng = np.random.default_rng(0)
+    x = smooth(rng, (60, 60), 100)
+    y = x / x.std(0) + 0.3 * noise(rng, (60, 60), 100, 0.3)
+    p = shift_test(centred(y, [60, 60]), centred(x, [60, 60]), [60, 60], seed=0, **OPTIONS)
+    assert (p < 0.01).all()
+
+
 def test_p_is_fine_enough_for_thousands_of_voxels():
     rng = np.random.default_rng(0)
     lengths, n, n_signal = (60, 60), 3600, 36
