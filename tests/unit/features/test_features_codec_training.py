@@ -215,6 +215,8 @@ def test_a_codec_can_be_trained_on(pool: codec_material.Pool, tmp_path: Path) ->
     losses = [first.step(k / 30)["loss"] for k in range(30)]
     save_codec(first.model, tmp_path / "first")
     stored = Codec.load(tmp_path / "first").model
+    save_codec(stored, tmp_path / "second")
+    assert str(tmp_path) not in (tmp_path / "second" / "config.json").read_text()
     resume(stored.quantizer)
     again = Trainer(stored, pool, Schedule(30, 3, 0.5, 1e-4, 0), seed=6, fresh=False)
     going_on = np.mean([again.step(0.5)["loss"] for _ in range(5)])
