@@ -10,7 +10,7 @@ from giblet import config as giblet_config
 from giblet import tables
 from giblet.brain.series import series_files
 from giblet.errors import GibletError
-from giblet.fingerprint import code_fingerprint
+from giblet.fingerprint import CodeIndex
 
 try:
     giblet_config.complete(config)
@@ -18,6 +18,7 @@ try:
 except GibletError as error:
     raise WorkflowError(f"{type(error).__name__}: {error}") from error
 
+CODE = CodeIndex(workflow.basedir, kept=".snakemake/giblet-code.json")
 # For runs with `--software-deployment-method conda`.
 ENVIRONMENT = "../environment.yml"
 RESULTS = f"results/{config['dataset']}"
@@ -45,7 +46,7 @@ def settings(*paths):
 
 def code(script):
     """Fingerprint of a script and the library modules behind it, for `params`."""
-    return code_fingerprint(f"workflow/scripts/{script}", workflow.basedir)
+    return CODE.fingerprint(f"workflow/scripts/{script}")
 
 
 def of_run(column):

@@ -8,3 +8,6 @@ param is true. So every rule's `code` is joined by a digest of its params with t
 for named_rule in workflow.rules:
     if "code" in named_rule.params.keys():
         count_by_name(named_rule)
+
+if workflow.is_main_process:
+    CODE.keep()

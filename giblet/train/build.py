@@ -140,9 +140,7 @@ def set_delag(net: GibletNet) -> None:
     """Set the inverse filters to the best linear ones for the present delays."""
     kernels = net.hrf.kernels().double().cpu().numpy()
     distinct, back = np.unique(kernels, axis=0, return_inverse=True)
-    found = wiener_filters(
-        distinct, net.delag.n_follow, persistence=PERSISTENCE, noise=NOISE
-    )
+    found = wiener_filters(distinct, net.delag.n_follow, persistence=PERSISTENCE, noise=NOISE)
     net.delag.filter.copy_(torch.from_numpy(found[back.ravel()]))
 
 

@@ -186,9 +186,7 @@ class Study:
             between them are not. None: everything is seen and counts.
         """
         stimuli = [self._stimulus(w, w.start - context, w.start + length, split) for w in windows]
-        bold = np.zeros(
-            (len(subjects), len(windows), length + follow, self.n_voxels), np.float32
-        )
+        bold = np.zeros((len(subjects), len(windows), length + follow, self.n_voxels), np.float32)
         valid = np.zeros(bold.shape[:2], bool)
         for row, number in enumerate(subjects):
             name = self.subjects[number]

@@ -87,9 +87,7 @@ def start_encoding(net: GibletNet, study: Study, rows: Rows) -> dict[str, Any]:
 def _shifts(net: GibletNet) -> list[float]:
     if not net.hrf.delay_s.requires_grad:
         return [0.0]
-    return [
-        float(s) for s in SHIFTS_S if abs(s) <= SHIFT_LIMIT_S and float(s) % SHIFT_GRID_S == 0
-    ]
+    return [float(s) for s in SHIFTS_S if abs(s) <= SHIFT_LIMIT_S and float(s) % SHIFT_GRID_S == 0]
 
 
 def _design(net: GibletNet, rows: Rows, shift: float) -> list[Tensor]:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from giblet import config as giblet_config
-from giblet.fingerprint import modules_behind
+from giblet.fingerprint import CodeIndex
 from tests.support.checkout import ROOT, TINY, planned_jobs
 from tests.workflow import staleness_table as table
 
@@ -104,7 +104,9 @@ def test_changed_script(planner, sandbox, script):
 def test_modules_of_the_table_are_those_the_script_imports(script):
     (rule,) = table.SCRIPTS[script]
     listed = {module for module, behind in table.MODULES.items() if rule in behind}
-    imported = {name for name in modules_behind(f"workflow/scripts/{script}") if name in MODULES}
+    imported = {
+        name for name in CodeIndex().modules_behind(f"workflow/scripts/{script}") if name in MODULES
+    }
     assert imported == listed
 
 
