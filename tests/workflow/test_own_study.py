@@ -43,7 +43,7 @@ def study(finished, tmp_path):
         }
         mine.update(settings or {})
         (copy.folder / "mine.yaml").write_text(yaml.safe_dump(mine))
-        return copy.snakemake(*TINY, "mine.yaml", *arguments)
+        return copy.snakemake(*arguments, *TINY, "mine.yaml")
 
     run.folder = copy.folder
     return run
