@@ -245,7 +245,7 @@ class Training:
             return
         named = ", ".join(f"{self.study.runs[w.run].name} TRs {w.start}-{w.stop}" for w in windows)
         raise TrainError(
-            f"step {step}: the loss or its gradient is {float(value)} on the batch of {named} in "
+            f"step {step}: the loss or its gradient is {value.item()} on the batch of {named} in "
             f"{self.study.path}: look at those TRs for values that are not finite, or lower "
             f"train/lr (now {self.settings['lr']}); the last checkpoint is kept"
         )

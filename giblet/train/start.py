@@ -58,7 +58,7 @@ def start_from_ridge(net: GibletNet, study: Study) -> dict[str, Any]:
     net.eval()
     rows = collect(net, study)
     report = start_encoding(net, study, rows)
-    set_delag(net)
+    set_delag(net, net.gain.square())
     return report | start_decoding(net, study, rows)
 
 
