@@ -134,9 +134,7 @@ class AudioDecoder(nn.Module):
         self.register_buffer("log_unigram", uniform)  # [Q, K]
         self.width = max_frames * channels  # of layer 12B, a TR
 
-    def forward(
-        self, features_BTP: Tensor, frames: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, features_BTP: Tensor, frames: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Whitened latents and code logits.
 
         Parameters

@@ -10,6 +10,7 @@ D latent, E text embedding, P features, V voxels, Z bottleneck.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -132,13 +133,13 @@ class GibletNet(nn.Module):
         super().__init__()
         self.subjects, self.frames, self.frames_out = list(subjects), frames, frames_out
         self.max_frames, self.context_kernel_trs = max_frames, context_kernel_trs
-        grid = tuple(video_grid or (9, 16))
-        picture = {
+        rows, columns = video_grid or (9, 16)
+        picture: dict[str, Any] = {
             "height": height,
             "width": width,
             "channels": video_channels,
             "stride": video_stride,
-            "grid": grid,
+            "grid": (rows, columns),
         }
         codec = {
             "n_codebooks": n_codebooks,
@@ -159,7 +160,7 @@ class GibletNet(nn.Module):
         )
         widths = (video_width, audio_width, text_width)
         features = sum(widths)
-        around = {
+        around: dict[str, Any] = {
             "hidden": context_hidden, "kernel_trs": context_kernel_trs, "dropout": dropout
         }  # fmt: skip
         self.pool = Pool(n_in, widths)

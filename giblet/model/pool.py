@@ -85,6 +85,8 @@ class Unpool(nn.Module):
     def mirror(self, pool: Pool) -> None:
         """Start as the inverse of `pool`."""
         for mine, its in zip(self.turns, pool.turns, strict=True):
+            assert isinstance(mine, nn.Linear)
+            assert isinstance(its, nn.Linear)
             mine.weight.copy_(its.weight.T)
             mine.bias.zero_()
         self.mean.copy_(pool.mean)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -66,7 +68,7 @@ class VideoEncoder(nn.Module):
         self.frames, self.grid, self.channels = frames, grid, channels
         self.first = SpaceTime(3, channels, kernel=2 * (stride // 2) + 1, stride=stride)
         self.second = SpaceTime(channels, 2 * channels, kernel=3, stride=2)
-        rows, columns = (-(-(-(-size // stride)) // 2) for size in (height, width))
+        rows, columns = (ceil(ceil(size / stride) / 2) for size in (height, width))
         self.width = frames * 2 * channels * rows * columns  # of layer 2A, a TR
         self.n_coarse = 4 * grid[0] * grid[1]
         self.n_features = self.n_coarse + 2 * channels * POOLED[0] * POOLED[1]

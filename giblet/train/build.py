@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from giblet.errors import ModelError, TrainError
+from giblet.model.brain import VolumeDecoder, VolumeEncoder
 from giblet.model.hrf import wiener_filters
 from giblet.model.network import GibletNet
 from giblet.store import replacing
@@ -121,7 +122,8 @@ def build_network(
     )
     net = GibletNet(**kwargs)
     ijk = _ijk(study)
-    if ijk is not None:
+    if isinstance(net.volume_in, VolumeEncoder) and isinstance(net.volume_out, VolumeDecoder):
+        assert ijk is not None
         place = np.ravel_multi_index((ijk - ijk.min(0)).T, net.volume_in.padded)
         net.volume_in.place.copy_(torch.from_numpy(place))
         net.volume_out.place.copy_(net.volume_in.place)
@@ -149,13 +151,11 @@ def set_delag(net: GibletNet, explained: torch.Tensor | None = None) -> None:
     share = np.full(len(kernels), 0.5)
     if explained is not None:
         group = net.hrf.group.cpu().numpy()
-        share = np.bincount(group, explained.cpu().numpy(), len(kernels))
-        share /= np.maximum(np.bincount(group, minlength=len(kernels)), 1)
+        total = np.bincount(group, explained.cpu().numpy(), len(kernels))
+        share = total / np.maximum(np.bincount(group, minlength=len(kernels)), 1)
     noise = np.clip(1 / np.clip(share, 1e-3, 1) - 1, *NOISE_RANGE)
     noise = 2 ** np.round(np.log2(noise))  # few distinct filters, whatever the number of voxels
-    distinct, back = np.unique(
-        np.column_stack([kernels, noise]), axis=0, return_inverse=True
-    )
+    distinct, back = np.unique(np.column_stack([kernels, noise]), axis=0, return_inverse=True)
     found = wiener_filters(
         distinct[:, :-1], distinct[:, -1], net.delag.n_follow, persistence=PERSISTENCE
     )

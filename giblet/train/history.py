@@ -28,7 +28,9 @@ def history_row(
     """One row of history.csv; a modality that the study lacks stays empty."""
     row: dict[str, Any] = dict.fromkeys(COLUMNS, "")
     row |= {"step": step, "epoch": epoch, "split": split, "loss": float(loss), "lr": lr}
-    row |= {name: float(parts[name]) for name in ("brain", "video", "audio", "text") if name in parts}
+    row |= {
+        name: float(parts[name]) for name in ("brain", "video", "audio", "text") if name in parts
+    }
     row["trs_per_s"] = round(trs_per_s, 3)
     return row
 

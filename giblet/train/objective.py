@@ -92,9 +92,7 @@ def training_loss(
     for number, target in enumerate((batch.target, batch.target & scanned[:, None])):
         half = slice(number * len(target), (number + 1) * len(target))
         sums = Sums()
-        stimulus_sums(
-            sums, _part(made, half), shown, target, code_frames=draws.code_frames
-        )
+        stimulus_sums(sums, _part(made, half), shown, target, code_frames=draws.code_frames)
         paths.append(fractions(sums.means(), floor))
     parts = fractions(brain.means(), floor) | mean_fractions(paths)
     return torch.as_tensor(weighted(parts, weights)), parts

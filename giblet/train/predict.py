@@ -127,5 +127,3 @@ def _codec_frames(study: Study, batch: Batch, inside: slice) -> Tensor:
     index = study.runs[window.run].audio_index[window.start : window.stop][inside]
     count = torch.from_numpy(index[:, 1] - index[:, 0])
     return torch.arange(study.max_frames) < count[:, None]
-
-

@@ -80,6 +80,7 @@ def random_stimulus(n_windows: int = 1, n_trs: int = 20, seed: int = 0) -> Stimu
         video_embedding=torch.zeros(*around, 0),
     )  # fmt: skip
 
+
 TRAINING: dict[str, Any] = {
     "start": "ridge",
     "steps": 6,

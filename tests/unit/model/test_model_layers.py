@@ -24,9 +24,7 @@ def test_pool_keeps_distances_between_trs():
     pool = Pool((7, 5, 3), (8, 6, 4))
     parts = raw_features()
     pooled = pool(parts, PRESENT)[0]
-    before, after = (
-        (x[:, None] - x[None]).norm(dim=2) for x in (torch.cat(parts, 2)[0], pooled)
-    )
+    before, after = ((x[:, None] - x[None]).norm(dim=2) for x in (torch.cat(parts, 2)[0], pooled))
     torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-4)
 
 

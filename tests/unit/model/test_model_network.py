@@ -77,7 +77,7 @@ def test_wide_bottleneck_names_both_widths():
 
 
 def test_small_volume_names_the_setting():
-    with pytest.raises(ModelError, match="layer 6 has 24 units.*model/volume_channels"):
+    with pytest.raises(ModelError, match=r"layer 6 has 24 units.*model/volume_channels"):
         small_network(volume_channels=[3])
 
 
@@ -203,7 +203,9 @@ def test_every_parameter_is_reached_by_a_gradient(stimulus):
     net = small_network()
     drive = net.encode(stimulus, 0)
     bold = net.bold(drive)
-    made = net.decode(torch.cat([drive, net.from_bold(bold, 1), net.drive(net.features(stimulus), 1)]))
+    made = net.decode(
+        torch.cat([drive, net.from_bold(bold, 1), net.drive(net.features(stimulus), 1)])
+    )
     total = bold.square().sum()
     for part in (made.video, made.latents, made.code_logits, made.text):
         total = total + part.square().sum()

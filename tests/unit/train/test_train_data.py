@@ -155,7 +155,7 @@ def test_steps_differ_in_windows_and_subjects():
     segments = [Window(0, 0, 200)]
     assert len({str(drawn_windows(segments, 20, 2, seed=0, step=s)) for s in range(20)}) == 20
     drawn = [drawn_subjects(10, 3, seed=0, step=step) for step in range(50)]
-    assert set(sum(drawn, [])) == set(range(10))
+    assert {number for part in drawn for number in part} == set(range(10))
     assert all(len(set(part)) == 3 for part in drawn)
     assert drawn_subjects(4, 0, seed=0, step=1) == [0, 1, 2, 3]
 

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from giblet.errors import ModelError, TrainError
-from giblet.train import loop
+from giblet.train import loop, optim
 from giblet.train.history import COLUMNS
 from tests.support.networks import NETWORK, TRAINING, train
 from tests.support.study_files import make_study
@@ -270,7 +270,7 @@ def test_all_weights_zero_is_refused(path, tmp_path):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_gpu_that_is_not_there_is_refused(path, tmp_path):
-    with pytest.raises(TrainError, match="train/device is 'cuda', but torch .* sees no GPU"):
+    with pytest.raises(TrainError, match=r"train/device is 'cuda', but torch .* sees no GPU"):
         train(path, tmp_path / "m", device="cuda")
 
 
@@ -328,8 +328,8 @@ def test_settings_are_those_of_the_schema():
 
 def test_learning_rate_warms_up_and_falls():
     settings = {"lr": 1.0, "warmup_steps": 10, "steps": 110}
-    rates = [loop.learning_rate(step, settings) for step in range(1, 111)]
+    rates = [optim.learning_rate(step, settings) for step in range(1, 111)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == rates[9] == 1.0
-    assert rates[59] == pytest.approx(loop.LR_FLOOR + (1 - loop.LR_FLOOR) / 2)
-    assert rates[-1] == pytest.approx(loop.LR_FLOOR)
+    assert rates[59] == pytest.approx(optim.LR_FLOOR + (1 - optim.LR_FLOOR) / 2)
+    assert rates[-1] == pytest.approx(optim.LR_FLOOR)

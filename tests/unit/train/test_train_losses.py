@@ -44,7 +44,10 @@ def test_constant_predictor_scores_one(study, split):
     constant, sums = Constant(study, 1), Sums()
     for batch in batches(study, split):
         brain_sums(
-            sums, torch.zeros_like(batch.bold[:, :, :16]), batch, torch.from_numpy(study.voxel_valid)
+            sums,
+            torch.zeros_like(batch.bold[:, :, :16]),
+            batch,
+            torch.from_numpy(study.voxel_valid),
         )
         stimulus_sums(sums, constant(1, 16), batch.stimulus, batch.target)
     parts = fractions(sums.means(), floor)
@@ -93,7 +96,7 @@ def test_perfect_prediction_scores_zero_and_masked_places_do_not_count(study):
 
 def test_invalid_voxels_and_missing_scans_do_not_count(study):
     valid = torch.from_numpy(study.voxel_valid)
-    batch = [b for b in batches(study, "train") if b.windows[0].run == 1][0]
+    batch = next(b for b in batches(study, "train") if b.windows[0].run == 1)
     wrong = batch.bold[:, :, :16].clone()
     wrong[1] = 99
     wrong[0, ..., -3:] = 99

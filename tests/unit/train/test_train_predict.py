@@ -42,7 +42,9 @@ def test_names_shapes_and_types(made, predicted):
             n = test.sum()
             n_frames = np.diff(group["audio_index"][:][test], axis=1).sum()
             who = {"model/shared", "from_predicted/shared", *(f"from_bold/{s}" for s in subjects)}
-            names = {f"{run}/{kind}/{w}" for kind in ("video", "text", "latents", "codes") for w in who}
+            names = {
+                f"{run}/{kind}/{w}" for kind in ("video", "text", "latents", "codes") for w in who
+            }
             names |= {f"{run}/bold/model/{s}" for s in subjects}
             assert names == {name for name in predicted if name.startswith(run)}
             shapes = {
@@ -106,7 +108,7 @@ def test_predicts_planted_responses(made, predicted):
 def test_another_study_is_refused(made, tmp_path):
     folder, _ = made
     make_study(tmp_path / "other.h5", (50, 50), n_voxels=41)
-    with pytest.raises(TrainError, match="the network has 40 voxels, .*other.h5 has 41"):
+    with pytest.raises(TrainError, match=r"the network has 40 voxels, .*other.h5 has 41"):
         list(predict_study(tmp_path / "other.h5", folder / "small"))
 
 
@@ -117,7 +119,7 @@ def test_missing_and_damaged_models_are_named(made, tmp_path):
     shutil.copytree(folder / "small", tmp_path / "m")
     kwargs = json.loads((tmp_path / "m" / "model.json").read_text())
     (tmp_path / "m" / "model.json").write_text(json.dumps(kwargs | {"audio_channels": 12}))
-    with pytest.raises(TrainError, match="does not hold the weights that .*model.json describes"):
+    with pytest.raises(TrainError, match=r"does not hold the weights that .*model.json describes"):
         list(predict_study(folder / "study.h5", tmp_path / "m"))
     (tmp_path / "m" / "model.safetensors").write_bytes(b"no weights")
     with pytest.raises(TrainError, match="does not hold the weights"):

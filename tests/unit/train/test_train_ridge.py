@@ -56,7 +56,9 @@ def test_held_out_errors_are_those_of_predictions(problem):
         weight = design.weight((1.0, 1.0), fit, coefficients)
         x = torch.cat(bands, dim=1)
         predicted = (x[score] - x[fit].mean(0)) @ weight + y[fit].mean(0)
-        expected = (predicted - y[score]).square().sum(0) / (y[score] - y[fit].mean(0)).square().sum(0)
+        expected = (predicted - y[score]).square().sum(0) / (
+            y[score] - y[fit].mean(0)
+        ).square().sum(0)
         torch.testing.assert_close(errors[row], expected, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(errors[-1], torch.ones(4), rtol=1e-3, atol=1e-3)
 
