@@ -39,6 +39,7 @@ class Pool(nn.Module):
             nn.Linear(inward, width) for inward, width in zip(n_in, widths, strict=True)
         )
         for turn in self.turns:
+            assert isinstance(turn, nn.Linear)
             _orthonormal(turn)
         self.register_buffer("mean", torch.zeros(sum(n_in)))
         self.register_buffer("std", torch.ones(sum(n_in)))

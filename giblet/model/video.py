@@ -136,6 +136,7 @@ class VideoDecoder(nn.Module):
         self.norm = nn.GroupNorm(1, channels)
         self.out = nn.ConvTranspose2d(channels, 3, stride, stride=stride)
         nn.init.zeros_(self.out.weight)
+        assert self.out.bias is not None
         nn.init.zeros_(self.out.bias)
         self.register_buffer("mean_frame", torch.full((3, height, width), 0.5))
         self.n_coarse = 4 * grid[0] * grid[1]

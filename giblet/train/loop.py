@@ -27,7 +27,7 @@ from giblet.train.start import start_from_ridge
 TRAINING = (
     "batch_windows", "bf16", "brain_weight", "video_weight", "audio_weight", "text_weight",
     "checkpoint_every", "clip_norm", "code_frames", "delay_lr_scale", "device",
-    "encoder_lr_scale", "eval_every", "lr", "modality_dropout", "patience", "start", "steps",
+    "eval_every", "lr", "modality_dropout", "patience", "start", "start_lr_scale", "steps",
     "subjects_per_step", "warmup_steps", "weight_decay", "window_trs",
 )  # fmt: skip
 

@@ -12,7 +12,8 @@ from torch import nn
 from giblet.errors import TrainError
 from giblet.model.network import GibletNet
 
-STARTED = ("video_in", "audio_in", "text_in", "pool", "context_in", "brain.", "brain_out")
+# Parts that start at nothing or at random; the others start where the linear solution put them.
+FRESH = ("video_out", "audio_out", "context_in", "context_out", "refine")
 UNDECAYED = ("gain", "own_gain", "delag.filter")
 LR_FLOOR = 0.05  # share of the learning rate that is left at the last step
 
@@ -48,9 +49,10 @@ def learning_rate(step: int, settings: Mapping[str, Any]) -> float:
 def make_optimizer(net: GibletNet, settings: Mapping[str, Any]) -> torch.optim.AdamW:
     """AdamW: weight decay on matrices only, rates of their own for what ridge has set.
 
-    Layers 2 to 5 and 10's map start at a regularised optimum, which full steps would leave
-    within a few batches on a small study; the delays are in seconds and need larger ones.
+    What starts at the regularised linear optimum would be thrown off it by full steps within
+    a few batches; the delays are in seconds and need larger ones.
     """
+    set_by_ridge = settings["start"] == "ridge"
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in net.named_parameters():
         if not parameter.requires_grad:
@@ -58,8 +60,8 @@ def make_optimizer(net: GibletNet, settings: Mapping[str, Any]) -> torch.optim.A
         scale = 1.0
         if name == "hrf.delay_s":
             scale = float(settings["delay_lr_scale"])
-        elif name.startswith(STARTED):
-            scale = float(settings["encoder_lr_scale"])
+        elif set_by_ridge and not any(part in name for part in FRESH):
+            scale = float(settings["start_lr_scale"])
         free = parameter.ndim <= 1 or name in UNDECAYED
         decay = 0.0 if free else float(settings["weight_decay"])
         groups.setdefault((scale, decay), []).append(parameter)

@@ -88,7 +88,7 @@ TRAINING: dict[str, Any] = {
     "batch_windows": 2,
     "subjects_per_step": 0,
     "lr": 0.001,
-    "encoder_lr_scale": 0.1,
+    "start_lr_scale": 0.1,
     "delay_lr_scale": 20,
     "warmup_steps": 2,
     "weight_decay": 0.01,
