@@ -19,4 +19,12 @@ include: "rules/baseline.smk"
 include: "rules/validate.smk"
 include: "rules/report.smk"
 include: "rules/targets.smk"
+include: "rules/params.smk"
 include: "rules/unrecorded.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.validate_report.output,
+        SHOWN_MAPS,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,14 @@ def complete(config: dict[str, Any], schema: Schema | None = None) -> dict[str, 
     _refuse_invalid(config, schema)
     if "tr_s" in config:
         # One notation, so that 1.5, "1.5" and "3/2" are the same setting.
-        config["tr_s"] = str(as_fraction(config["tr_s"], "config key 'tr_s'"))
+        config["tr_s"] = notation(as_fraction(config["tr_s"], "config key 'tr_s'"))
     return config
+
+
+def notation(value: Fraction) -> str:
+    """A rational as a decimal where that is exact, as a ratio otherwise."""
+    decimal = str(float(value)).removesuffix(".0")
+    return decimal if as_fraction(decimal) == value else str(value)
 
 
 def _refuse_unknown(config: Mapping[str, Any], block: Schema, above: str, schema: Schema) -> None:

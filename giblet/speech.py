@@ -142,6 +142,8 @@ def _library() -> Iterator[tuple[ctypes.CDLL, int]]:
             f"(it takes paths up to about {LONGEST_DATA_PATH} characters): "
             "install the environment in a folder with a shorter path"
         )
+    # Breathy voices are made with random numbers, otherwise seeded by the clock.
+    library.espeak_ng_SetRandSeed(ctypes.c_long(1))
     try:
         yield library, rate
     finally:

@@ -20,6 +20,8 @@ rule align_splits:
         f"{LOGS}/align/splits.log",
     benchmark:
         f"{BENCHMARKS}/align/splits.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=500,
@@ -56,6 +58,8 @@ rule align_regressors:
         f"{LOGS}/align/{{run}}_regressors.log",
     benchmark:
         f"{BENCHMARKS}/align/{{run}}_regressors.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1000,
@@ -88,6 +92,8 @@ rule align_study:
         f"{LOGS}/align/study.log",
     benchmark:
         f"{BENCHMARKS}/align/study.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1500,

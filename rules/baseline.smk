@@ -11,6 +11,8 @@ rule train_baseline:
         f"{LOGS}/train/baseline.log",
     benchmark:
         f"{BENCHMARKS}/train/baseline.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=4000,

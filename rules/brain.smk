@@ -19,11 +19,6 @@ N_DECIDING = {"voxels": 0 if BRAIN["mask"] else len(SCANS), "parcels": 1}[BRAIN[
 DECIDING = SCANS.head(N_DECIDING)
 
 
-def scan_files(wildcards):
-    """Files of a scan: the one in the table, or those of its folder or pattern."""
-    return series_files(SCAN_ROWS[wildcards.subject][wildcards.run]["bold"])
-
-
 rule brain_space:
     input:
         scans=[file for bold in DECIDING["bold"] for file in series_files(bold)],
@@ -36,6 +31,8 @@ rule brain_space:
         f"{LOGS}/brain/space.log",
     benchmark:
         f"{BENCHMARKS}/brain/space.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
@@ -70,6 +67,8 @@ rule brain_run:
         f"{LOGS}/brain/{{subject}}_{{run}}.log",
     benchmark:
         f"{BENCHMARKS}/brain/{{subject}}_{{run}}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
@@ -102,6 +101,8 @@ rule brain_ceiling:
         f"{LOGS}/brain/ceiling.log",
     benchmark:
         f"{BENCHMARKS}/brain/ceiling.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1000,

@@ -1,13 +1,16 @@
 """What all rules share: the checked configuration, the tables, names and helpers."""
 
+import hashlib
+import json
 import os
 
 from snakemake.exceptions import WorkflowError
 
 from giblet import config as giblet_config
 from giblet import tables
+from giblet.brain.series import series_files
 from giblet.errors import GibletError
-from giblet.fingerprint import code_fingerprint
+from giblet.fingerprint import CodeIndex
 
 try:
     giblet_config.complete(config)
@@ -15,6 +18,9 @@ try:
 except GibletError as error:
     raise WorkflowError(f"{type(error).__name__}: {error}") from error
 
+CODE = CodeIndex(workflow.basedir, kept=".snakemake/giblet-code.json")
+# For runs with `--software-deployment-method conda`.
+ENVIRONMENT = "../environment.yml"
 RESULTS = f"results/{config['dataset']}"
 LOGS = f"logs/{config['dataset']}"
 BENCHMARKS = f"{LOGS}/benchmarks"
@@ -25,7 +31,7 @@ RUN_ROWS, SCAN_ROWS = tables.lookups(RUNS, SCANS)
 
 if workflow.is_main_process:
     # Local jobs watch this process and stop when it is gone (giblet.jobs).
-    os.environ["GIBLET_MAIN_PROCESS"] = f"{os.uname().nodename}:{os.getpid()}"
+    os.environ.update(GIBLET_MAIN_PROCESS=f"{os.uname().nodename}:{os.getpid()}")
 
 
 wildcard_constraints:
@@ -40,7 +46,7 @@ def settings(*paths):
 
 def code(script):
     """Fingerprint of a script and the library modules behind it, for `params`."""
-    return code_fingerprint(f"workflow/scripts/{script}", workflow.basedir)
+    return CODE.fingerprint(f"workflow/scripts/{script}")
 
 
 def of_run(column):
@@ -61,3 +67,33 @@ def per_run(pattern):
 def per_scan(pattern):
     """Paths for every scan of the study."""
     return [pattern.format(subject=subject, run=run) for subject, run in SCAN_PAIRS]
+
+
+def scan_files(wildcards):
+    """Files of a scan: the one in the table, or those of its folder or pattern."""
+    return series_files(SCAN_ROWS[wildcards.subject][wildcards.run]["bold"])
+
+
+def with_names(fingerprint, items):
+    """Param function: the fingerprint and a digest of all params of the job, by name."""
+
+    def code_and_params(wildcards):
+        values = {
+            name: value(wildcards) if callable(value) else value
+            for name, value in items.items()
+        }
+        text = json.dumps(values, sort_keys=True, default=str)
+        return f"{fingerprint} {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+    return code_and_params
+
+
+def count_by_name(job_rule):
+    """Join a rule's `code` param by its other params."""
+    items = dict(job_rule.params.items())
+    place = next(
+        at for at, value in enumerate(job_rule.params) if value is items["code"]
+    )
+    joined = with_names(items.pop("code"), items)
+    job_rule.params[place] = joined
+    setattr(job_rule.params, "code", joined)

@@ -3,11 +3,6 @@
 from giblet.features.weights import weights_fingerprint
 
 
-def weights(key):
-    """Fingerprint of the files of a model named in the configuration, for `params`."""
-    return weights_fingerprint(giblet_config.get(config, key))
-
-
 rule features_audio:
     input:
         audio=f"{RESULTS}/stimulus/{{run}}/audio.wav",
@@ -17,13 +12,15 @@ rule features_audio:
         f"{LOGS}/features/{{run}}_audio.log",
     benchmark:
         f"{BENCHMARKS}/features/{{run}}_audio.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1500,
         runtime=60,
     params:
         **settings("tr_s", "features/audio"),
-        weights=weights("features/audio/codec"),
+        weights=weights_fingerprint(config["features"]["audio"]["codec"]),
         code=code("features_audio.py"),
     script:
         "../workflow/scripts/features_audio.py"
@@ -38,13 +35,15 @@ rule features_text:
         f"{LOGS}/features/{{run}}_text.log",
     benchmark:
         f"{BENCHMARKS}/features/{{run}}_text.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
         runtime=60,
     params:
         **settings("tr_s", "features/text"),
-        weights=weights("features/text/model"),
+        weights=weights_fingerprint(config["features"]["text"]["model"]),
         code=code("features_text.py"),
     script:
         "../workflow/scripts/features_text.py"
@@ -59,13 +58,15 @@ rule features_video:
         f"{LOGS}/features/{{run}}_video.log",
     benchmark:
         f"{BENCHMARKS}/features/{{run}}_video.tsv"
+    conda:
+        ENVIRONMENT
     threads: 2
     resources:
         mem_mb=4000,
         runtime=240,
     params:
         **settings("tr_s", "features/video"),
-        weights=weights("features/video/backbone"),
+        weights=weights_fingerprint(config["features"]["video"]["backbone"]),
         code=code("features_video.py"),
     script:
         "../workflow/scripts/features_video.py"
@@ -81,6 +82,8 @@ rule train_codec:
         f"{LOGS}/features/train_codec.log",
     benchmark:
         f"{BENCHMARKS}/features/train_codec.tsv"
+    conda:
+        ENVIRONMENT
     threads: 2
     resources:
         mem_mb=4000,

@@ -1,4 +1,4 @@
-"""A study with known truth: a film, and the brains that watched it (or any other film)."""
+# simulate: a study with known truth, a film and the brains that watched it (or any other film)
 
 
 rule simulate_film:
@@ -9,6 +9,8 @@ rule simulate_film:
         f"{LOGS}/simulate/{{run}}_film.log",
     benchmark:
         f"{BENCHMARKS}/simulate/{{run}}_film.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=700,
@@ -34,15 +36,17 @@ rule simulate_film:
 
 rule simulate_truth:
     input:
-        frames=expand(f"{RESULTS}/stimulus/{{run}}/frames.h5", run=RUN_NAMES),
-        audio=expand(f"{RESULTS}/stimulus/{{run}}/audio.wav", run=RUN_NAMES),
-        text=expand(f"{RESULTS}/stimulus/{{run}}/text.tsv", run=RUN_NAMES),
+        frames=per_run(f"{RESULTS}/stimulus/{{run}}/frames.h5"),
+        audio=per_run(f"{RESULTS}/stimulus/{{run}}/audio.wav"),
+        text=per_run(f"{RESULTS}/stimulus/{{run}}/text.tsv"),
     output:
         truth=f"{RESULTS}/simulate/truth.h5",
     log:
         f"{LOGS}/simulate/truth.log",
     benchmark:
         f"{BENCHMARKS}/simulate/truth.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
@@ -72,14 +76,14 @@ rule simulate_bold:
     input:
         truth=f"{RESULTS}/simulate/truth.h5",
     output:
-        bold=expand(f"{RESULTS}/simulate/{{{{subject}}}}_{{run}}_bold.nii.gz", run=RUN_NAMES),
-        confounds=expand(
-            f"{RESULTS}/simulate/{{{{subject}}}}_{{run}}_confounds.tsv", run=RUN_NAMES
-        ),
+        bold=per_run(f"{RESULTS}/simulate/{{{{subject}}}}_{{run}}_bold.nii.gz"),
+        confounds=per_run(f"{RESULTS}/simulate/{{{{subject}}}}_{{run}}_confounds.tsv"),
     log:
         f"{LOGS}/simulate/{{subject}}_bold.log",
     benchmark:
         f"{BENCHMARKS}/simulate/{{subject}}_bold.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1000,

@@ -10,6 +10,8 @@ rule stimulus_video:
         f"{LOGS}/stimulus/{{run}}_video.log",
     benchmark:
         f"{BENCHMARKS}/stimulus/{{run}}_video.tsv"
+    conda:
+        ENVIRONMENT
     threads: 2
     resources:
         mem_mb=1000,
@@ -32,6 +34,8 @@ rule stimulus_audio:
         f"{LOGS}/stimulus/{{run}}_audio.log",
     benchmark:
         f"{BENCHMARKS}/stimulus/{{run}}_audio.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=500,
@@ -58,6 +62,8 @@ rule stimulus_text:
         f"{LOGS}/stimulus/{{run}}_text.log",
     benchmark:
         f"{BENCHMARKS}/stimulus/{{run}}_text.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=500,

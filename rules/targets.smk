@@ -9,13 +9,6 @@ SHOWN_MAPS = {
 }[config["brain"]["kind"]]
 
 
-rule all:
-    default_target: True
-    input:
-        rules.validate_report.output,
-        SHOWN_MAPS,
-
-
 rule stimulus:
     input:
         per_run(rules.stimulus_video.output.frames),

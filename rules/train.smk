@@ -16,6 +16,8 @@ rule train_network:
         f"{LOGS}/train/{config['model']['name']}.log",
     benchmark:
         f"{BENCHMARKS}/train/{config['model']['name']}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 2
     resources:
         mem_mb=3000,

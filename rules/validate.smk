@@ -9,7 +9,7 @@ PREDICTIONS = f"{VALIDATE}/predictions.h5"
 # What was planted is known of simulated BOLD only.
 TRUTH = branch(
     lookup(dpath="simulate/bold/make", within=config),
-    then=f"{RESULTS}/simulate/truth.h5",
+    then=[f"{RESULTS}/simulate/truth.h5"],
     otherwise=[],
 )
 # With scheme "runs" only the runs named test hold test TRs, otherwise all do.
@@ -35,6 +35,8 @@ rule validate_predict:
         f"{LOGS}/validate/predict.log",
     benchmark:
         f"{BENCHMARKS}/validate/predict.tsv"
+    conda:
+        ENVIRONMENT
     threads: 2
     resources:
         mem_mb=3000,
@@ -66,6 +68,8 @@ rule validate_fmri_scores:
         f"{LOGS}/validate/fmri_scores.log",
     benchmark:
         f"{BENCHMARKS}/validate/fmri_scores.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=3000,
@@ -89,6 +93,8 @@ rule validate_fmri_maps:
         f"{LOGS}/validate/fmri_maps.log",
     benchmark:
         f"{BENCHMARKS}/validate/fmri_maps.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1000,
@@ -122,6 +128,8 @@ rule validate_fmri_figures:
         f"{LOGS}/validate/fmri_figures.log",
     benchmark:
         f"{BENCHMARKS}/validate/fmri_figures.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1000,
@@ -133,4 +141,6 @@ rule validate_fmri_figures:
         "../workflow/scripts/validate_fmri_figures.py"
 
 
-include: "validate_decoding.smk"
+include: "validate_audio.smk"
+include: "validate_video.smk"
+include: "validate_text.smk"

@@ -85,12 +85,12 @@ def compute_mask(
     BrainError
         If a scan has another grid, holds nothing finite, or no voxel is left.
     """
-    first = open_scan(scans[0].bold)
+    opened = [open_scan(row.bold) for row in scans]
+    first = opened[0]
+    for scan in opened if not resample else ():
+        require_same_grid(scan.name, scan.grid, first.name, first.grid)
     counts = np.zeros(first.grid.shape, dtype=np.int32)
-    for row in scans:
-        scan = open_scan(row.bold)
-        if not resample:
-            require_same_grid(scan.name, scan.grid, first.name, first.grid)
+    for scan, row in zip(opened, scans, strict=True):
         mean, filled = _survey(scan, row, first.grid)
         found, used = _one_mask(scan.name, mean, filled, first.grid, method)
         print(f"{scan.name}: {int(found.sum())} voxels by {used}")
@@ -112,7 +112,7 @@ def _survey(scan: Scan, row: ScanRange, grid: Grid) -> tuple[NDArray[Any], NDArr
     count = min(count, VOLUMES_READ)
     total = np.zeros(grid.shape)
     n_filled = np.zeros(grid.shape, dtype=np.int32)
-    for _, raw in scan.chunks(first, count):
+    for _, raw in scan.chunks(first, count, grid):
         volumes = to_grid(raw, scan.grid, grid)
         finite = np.isfinite(volumes)
         n_filled += (finite & (volumes != 0)).sum(axis=3)

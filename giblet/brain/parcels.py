@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from giblet.errors import BrainError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+Blocks: TypeAlias = Iterator[tuple[int, NDArray[np.float64]]]
 ROWS = 256
 SEPARATORS = {".tsv": "\t", ".txt": "\t", ".csv": ","}
 HDF5 = (".h5", ".hdf5")
@@ -33,7 +39,7 @@ class Parcels:
     n_volumes: int
     dataset: str
 
-    def blocks(self, first: int, count: int) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    def blocks(self, first: int, count: int) -> Blocks:
         """Rows ``first`` to ``first + count`` (exclusive), a few at a time.
 
         Yields
@@ -42,9 +48,7 @@ class Parcels:
         values : array of shape (n, n_parcels)
         """
         read = _hdf5_rows if self.dataset else _table_rows
-        for offset in range(0, count, ROWS):
-            n_rows = min(ROWS, count - offset)
-            yield offset, read(self, first + offset, n_rows)
+        yield from read(self, first, count)
 
 
 def open_parcels(path: str | Path, dataset: str = "") -> Parcels:
@@ -77,8 +81,9 @@ def open_parcels(path: str | Path, dataset: str = "") -> Parcels:
 
 def _open_table(path: Path) -> Parcels:
     separator = SEPARATORS[path.suffix]
-    with path.open(encoding="utf-8-sig") as handle:
-        labels = tuple(cell.strip().strip('"') for cell in handle.readline().split(separator))
+    with path.open(encoding="utf-8-sig", newline="") as handle:
+        header = next(csv.reader([handle.readline()], delimiter=separator))
+        labels = tuple(cell.strip() for cell in header)
         n_rows = sum(1 for line in handle if line.strip())
     if all(_is_number(label) for label in labels):
         raise BrainError(
@@ -138,37 +143,50 @@ def _hdf5_labels(file, dataset: str, n_parcels: int) -> tuple[str, ...]:  # type
     return tuple(x.decode() if isinstance(x, bytes) else str(x) for x in found)
 
 
-def _table_rows(parcels: Parcels, first: int, n_rows: int) -> NDArray[np.float64]:
+def _table_rows(parcels: Parcels, first: int, count: int) -> Blocks:
     import pandas as pd
 
-    table = pd.read_csv(
+    chunks = pd.read_csv(
         parcels.name,
         sep=SEPARATORS[Path(parcels.name).suffix],
-        header=None,
-        # Row 0 is the header.
-        skiprows=first + 1,
-        nrows=n_rows,
-        na_values=["n/a"],
+        header=0,
         names=list(parcels.labels),
         index_col=False,
+        na_values=["n/a"],
         encoding="utf-8-sig",
+        chunksize=ROWS,
     )
+    start = 0
+    with chunks:
+        for table in chunks:
+            low, high = max(first, start), min(first + count, start + len(table))
+            if low < high:
+                yield low - first, _numbers(parcels, table.iloc[low - start : high - start], low)
+            start += len(table)
+
+
+def _numbers(parcels: Parcels, table: pd.DataFrame, first: int) -> NDArray[np.float64]:
+    import pandas as pd
+
     for label in table.columns:
         if not pd.api.types.is_numeric_dtype(table[label]):
-            number = pd.to_numeric(table[label], errors="coerce")
-            wrong = int((number.isna() & table[label].notna()).to_numpy().argmax())
-            raise BrainError(
-                f"{parcels.name}: parcel {label!r} holds {table[label].iloc[wrong]!r} in row "
-                f"{first + wrong + 1}, expected a number or n/a"
-            )
-    return table.to_numpy(dtype=np.float64)
+            known = pd.to_numeric(table[label], errors="coerce").notna() | table[label].isna()
+            if not known.all():
+                wrong = int((~known).to_numpy().argmax())
+                raise BrainError(
+                    f"{parcels.name}: parcel {label!r} holds {table[label].iloc[wrong]!r} in row "
+                    f"{first + wrong + 1}, expected a number or n/a"
+                )
+    return table.apply(pd.to_numeric).to_numpy(dtype=np.float64)
 
 
-def _hdf5_rows(parcels: Parcels, first: int, n_rows: int) -> NDArray[np.float64]:
+def _hdf5_rows(parcels: Parcels, first: int, count: int) -> Blocks:
     import h5py
 
     with h5py.File(parcels.name, "r") as file:
-        return np.asarray(file[parcels.dataset][first : first + n_rows], dtype=np.float64)
+        for offset in range(0, count, ROWS):
+            rows = slice(first + offset, first + min(offset + ROWS, count))
+            yield offset, np.asarray(file[parcels.dataset][rows], dtype=np.float64)
 
 
 def _is_number(text: str) -> bool:

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from giblet.brain.grid import Grid
 
+# Labels stay whole; whole numbers that are values must not be interpolated to whole numbers.
+NUMBERS = {"linear": np.float32, "nearest": np.int32}
+
 
 def to_grid(
     volumes: NDArray[Any], grid: Grid, target: Grid, interpolation: str = "linear"
@@ -21,19 +24,19 @@ def to_grid(
         return volumes
     from nibabel.nifti1 import Nifti1Image
     from nilearn.image import resample_img
+    from nilearn.image.resampling import BoundingBoxError
 
-    kind = np.int32 if volumes.dtype.kind in "iub" else np.float32
-    resampled = resample_img(
-        # Whole numbers would be interpolated to whole numbers.
-        Nifti1Image(
-            volumes.astype(np.float32 if interpolation != "nearest" else kind), grid.affine
-        ),
-        target_affine=target.affine,
-        target_shape=target.shape,
-        interpolation=interpolation,
-        copy_header=True,
-        force_resample=True,
-    )
+    try:
+        resampled = resample_img(
+            Nifti1Image(volumes.astype(NUMBERS[interpolation]), grid.affine),
+            target_affine=target.affine,
+            target_shape=target.shape,
+            interpolation=interpolation,
+            copy_header=True,
+            force_resample=True,
+        )
+    except BoundingBoxError:
+        return np.zeros((*target.shape, *volumes.shape[3:]), NUMBERS[interpolation])
     return np.asarray(resampled.dataobj)
 
 

@@ -155,7 +155,7 @@ def voxel_source(
         require_same_grid(scan.name, scan.grid, str(mask), grid)
 
     def blocks(first: int, count: int) -> Blocks:
-        for offset, volumes in scan.chunks(first, count):
+        for offset, volumes in scan.chunks(first, count, grid):
             yield offset, _masked(volumes, scan.grid, grid, inside, smoothing_fwhm_mm)
 
     return Source(scan.name, scan.n_volumes, int(inside.sum()), blocks)

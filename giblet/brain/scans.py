@@ -54,15 +54,19 @@ class Scan:
         """Number of volumes in all files together."""
         return sum(self.counts)
 
-    def chunks(self, first: int, count: int) -> Iterator[tuple[int, NDArray[Any]]]:
+    def chunks(
+        self, first: int, count: int, target: Grid | None = None
+    ) -> Iterator[tuple[int, NDArray[Any]]]:
         """Volumes ``first`` to ``first + count`` (exclusive), a few at a time.
+
+        A larger grid that they will be resampled to (`target`) makes for smaller chunks.
 
         Yields
         ------
         offset : index of the chunk's first volume, counted from `first`
         volumes : array of shape (X, Y, Z, n), scaled as the header says
         """
-        n_values = int(np.prod(self.grid.shape))
+        n_values = max(int(np.prod(grid.shape)) for grid in (self.grid, target or self.grid))
         step = max(1, min(CHUNK_BYTES // (8 * n_values), count // CHUNKS_PER_RUN))
         start = 0
         for file, n_here in zip(self.files, self.counts, strict=True):

@@ -38,7 +38,7 @@ class Codec:
     """
 
     def __init__(self, model: Any, rate: CodecRate, n_codebooks: int, chunk_s: float) -> None:
-        self._model = model
+        self.model = model
         self._rate = rate
         self.name = rate.codec
         self.n_codebooks = n_codebooks
@@ -115,7 +115,7 @@ class Codec:
     @property
     def latent_dim(self) -> int:
         """Size of a latent."""
-        return int(self._model.config.hidden_size)
+        return int(self.model.config.hidden_size)
 
     @property
     def bandwidth_kbps(self) -> Fraction:
@@ -125,7 +125,7 @@ class Codec:
     @property
     def codebooks(self) -> NDArray[np.float32]:
         """The code vectors in use, shape (Q, K, D); a latent is a sum of one of each."""
-        layers = self._model.quantizer.layers[: self.n_codebooks]
+        layers = self.model.quantizer.layers[: self.n_codebooks]
         return np.stack([layer.codebook.embed.numpy() for layer in layers])
 
     def n_frames(self, n_samples: int) -> int:
@@ -165,7 +165,7 @@ class Codec:
         concatenation is what :meth:`encode` returns; lengths differ from the pieces'.
         """
         with _inference():
-            for latents in stream(self._model.encoder.layers, map(self._whole_frames, pieces)):
+            for latents in stream(self.model.encoder.layers, map(self._whole_frames, pieces)):
                 found = np.ascontiguousarray(latents.t().numpy())
                 yield self.quantise(found), found
 
@@ -180,13 +180,11 @@ class Codec:
         """Codes of latents of shape (N, D): nearest code, residual after residual; (Q, N)."""
         import torch
 
-        from giblet.features.codec_quantiser import nearest
-
         codes = np.empty((self.n_codebooks, len(latents)), np.int16)
         with _inference():
             residual = torch.from_numpy(np.array(latents, np.float32))
             for level in range(self.n_codebooks):
-                embed = self._model.quantizer.layers[level].codebook.embed
+                embed = self.model.quantizer.layers[level].codebook.embed
                 index = nearest(residual, embed)
                 residual = residual - embed[index]
                 codes[level] = index.numpy()
@@ -209,7 +207,7 @@ class Codec:
         with _inference():
             total = torch.zeros(codes.shape[1], self.latent_dim)
             for level, row in enumerate(codes):
-                embed = self._model.quantizer.layers[level].codebook.embed
+                embed = self.model.quantizer.layers[level].codebook.embed
                 total += embed[torch.from_numpy(np.asarray(row, np.int64))]
         return total.numpy()
 
@@ -249,8 +247,13 @@ class Codec:
 
         with _inference():
             tensors = (torch.from_numpy(np.array(p, np.float32)).t() for p in pieces)
-            for samples in stream(self._model.decoder.layers, tensors):
+            for samples in stream(self.model.decoder.layers, tensors):
                 yield samples[0].numpy()
+
+
+def nearest(vectors: Any, embed: Any) -> Any:
+    """Index of the nearest code of `embed` (K, D) for each of `vectors` (N, D), tensors."""
+    return (embed.square().sum(1) - 2 * vectors @ embed.t()).argmin(1)
 
 
 @contextmanager

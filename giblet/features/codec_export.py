@@ -24,6 +24,8 @@ def save_codec(model: Any, folder: str | Path) -> None:
         weights[name] = kept.detach().to(torch.float16).contiguous().clone()
     config = model.config.to_dict()
     config |= {"dtype": "float32", "architectures": ["EncodecModel"]}
+    # The folder it was trained on from is nobody else's business.
+    config.pop("_name_or_path", None)
     with replacing(folder / "model.safetensors") as partial:
         save_file(weights, partial, metadata={"format": "pt"})
     with replacing(folder / "config.json") as partial:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet.errors import CodecError
+from giblet.features import codec_augment
 
 Samples = NDArray[np.float32]
 
@@ -117,14 +118,15 @@ def _example(pool: Pool, rng: np.random.Generator, length: int, rate_hz: int) ->
     else:
         level = 10 ** (rng.uniform(-20, 5) / 20)
         x = _crop(pool.speech, rng, n) + level * _crop(pool.other, rng, n)
-    spectrum = np.fft.rfft(x, 2 * n) * _equaliser(rng, n + 1)
+    spectrum = np.fft.rfft(x, 2 * n) * codec_augment.equaliser(rng, n + 1)
     if rng.random() < 0.4:
-        spectrum *= np.fft.rfft(_room(rng, rate_hz)[:n], 2 * n)
+        spectrum *= np.fft.rfft(codec_augment.room(rng, rate_hz)[:n], 2 * n)
     x = np.fft.irfft(spectrum)[margin:n].astype(np.float32)
     rms = float(np.sqrt(np.mean(x**2))) + 1e-4
     if rng.random() < 0.5:
         noise = np.fft.irfft(
-            np.fft.rfft(rng.standard_normal(length)) * _tilt(rng, length // 2 + 1), length
+            np.fft.rfft(rng.standard_normal(length)) * codec_augment.tilt(rng, length // 2 + 1),
+            length,
         )
         x += rms * 10 ** (rng.uniform(-50, -15) / 20) * noise.astype(np.float32)
     x *= min(10 ** (rng.uniform(-34, -12) / 20) / rms, 10.0)
@@ -137,27 +139,6 @@ def _crop(pool: Samples, rng: np.random.Generator, length: int) -> Samples:
     start = int(rng.integers(0, max(1, len(pool) - length)))
     crop = pool[start : start + length]
     return np.pad(crop, (0, length - len(crop)))
-
-
-def _equaliser(rng: np.random.Generator, n_bins: int) -> NDArray[np.float64]:
-    """Smooth random gain over frequency, some 6 dB up and down."""
-    gains_db = rng.normal(0, 5, 8)
-    return 10 ** (np.interp(np.linspace(0, 7, n_bins), np.arange(8), gains_db) / 20)
-
-
-def _tilt(rng: np.random.Generator, n_bins: int) -> NDArray[np.float64]:
-    gain = (1 + np.arange(n_bins) / n_bins * 100) ** -rng.uniform(0, 1)
-    return gain / np.sqrt(np.mean(gain**2))
-
-
-def _room(rng: np.random.Generator, rate_hz: int) -> NDArray[np.float64]:
-    """Impulse response of a made-up room: the sound itself, then decaying noise."""
-    decay_s = rng.uniform(0.05, 0.5)
-    t = np.arange(rate_hz) / rate_hz
-    tail = rng.standard_normal(rate_hz) * 10 ** (-3 * t / decay_s)
-    tail *= rng.uniform(0.1, 0.6) / np.sqrt(np.sum(tail**2))
-    tail[0] = 1.0
-    return tail
 
 
 def _speech(rng: np.random.Generator, rate_hz: int, n_samples: int) -> Samples:
@@ -177,7 +158,9 @@ def _speech(rng: np.random.Generator, rate_hz: int, n_samples: int) -> Samples:
         )
         # Resampling as if recorded at another rate moves pitch and formants together.
         shifted_hz = round(found_hz * float(rng.uniform(0.85, 1.18)))
-        return _levelled(soxr.resample(np.asarray(samples, np.float32), shifted_hz, rate_hz))
+        spoken = soxr.resample(samples, shifted_hz, rate_hz)
+        human = rng.random() < 0.8
+        return _levelled(codec_augment.humanise(spoken, rng, rate_hz) if human else spoken)
 
     return _until(n_samples, utterance)
 
@@ -224,7 +207,7 @@ def _effect(rng: np.random.Generator, rate_hz: int) -> Samples:
     """Some seconds of coloured, modulated noise, sweeps, clicks or a hum."""
     n = int(rng.uniform(2, 5) * rate_hz)
     t = np.arange(n) / rate_hz
-    colour = np.fft.rfft(rng.standard_normal(n)) * _tilt(rng, n // 2 + 1)
+    colour = np.fft.rfft(rng.standard_normal(n)) * codec_augment.tilt(rng, n // 2 + 1)
     centre, width = rng.uniform(0, 1), rng.uniform(0.05, 0.6)
     colour *= np.exp(-(((np.linspace(0, 1, n // 2 + 1) - centre) / width) ** 2))
     noise = np.fft.irfft(colour, n)

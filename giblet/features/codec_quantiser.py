@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from giblet.features.codec import nearest
+
 DECAY = 0.99
 # A code expected in fewer than this many of a step's frames counts as dead.
 DEAD_BELOW = 0.05
@@ -29,11 +31,6 @@ class Quantised:
     latents: Tensor
     commitment: Tensor
     codes: Tensor
-
-
-def nearest(vectors: Tensor, embed: Tensor) -> Tensor:
-    """Index of the nearest code of `embed` (K, D) for each of `vectors` (N, D)."""
-    return (embed.square().sum(1) - 2 * vectors @ embed.t()).argmin(1)
 
 
 def quantise(
@@ -125,6 +122,13 @@ def _kmeans(vectors: Tensor, k: int, generator: torch.Generator) -> tuple[Tensor
         if n_empty:
             centres[~full] = vectors[torch.randint(len(vectors), (n_empty,), generator=generator)]
     return centres, counts
+
+
+def resume(quantiser: Any) -> None:
+    """Set the running averages, which are not stored, to where the codebooks are."""
+    for layer in quantiser.layers:
+        book = layer.codebook
+        book.embed_avg.copy_(book.embed * book.cluster_size[:, None])
 
 
 def perplexity(codes: Tensor, codebook_size: int) -> Tensor:

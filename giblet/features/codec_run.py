@@ -33,6 +33,7 @@ def train_codec(
     seconds: float,
     seed: int,
     source: str | None = None,
+    start_from: str | None = None,
     pool_minutes: float = 40.0,
     sample_rate_hz: int = 12000,
     n_codebooks: int = 8,
@@ -56,6 +57,9 @@ def train_codec(
         Optimiser steps, examples in each, and their length in seconds.
     source
         Folder of recordings to train on; None for synthesised sound.
+    start_from
+        A codec by name or folder to train on from, which then sets the sizes; None to start
+        from random weights.
     pool_minutes
         Minutes of speech to draw the examples from, and half as much music and effects.
     num_filters, hidden_size
@@ -68,7 +72,8 @@ def train_codec(
     Raises
     ------
     CodecError
-        If `source` holds no audio files, or training diverged.
+        If `source` holds no audio files, `start_from` is of other sizes, or training
+        diverged.
     """
     import torch
 
@@ -77,9 +82,13 @@ def train_codec(
     torch.manual_seed(seed)
     folder = Path(out)
     pool = _pool(source, sample_rate_hz, pool_minutes, seed)
-    model = new_model(sample_rate_hz, n_codebooks, codebook_size, num_filters, hidden_size)
+    if start_from:
+        model = _trained_before(start_from, sample_rate_hz, n_codebooks, codebook_size)
+        float_steps = 0
+    else:
+        model = new_model(sample_rate_hz, n_codebooks, codebook_size, num_filters, hidden_size)
     schedule = Schedule(steps, batch, seconds, learning_rate, float_steps, max_minutes)
-    trainer = Trainer(model, pool, schedule, seed)
+    trainer = Trainer(model, pool, schedule, seed, fresh=not start_from)
     history = _run(trainer, folder, report_every)
     save_codec(model, folder)
     _write_history(folder / "history.csv", history)
@@ -93,6 +102,21 @@ def train_codec(
     }
     with replacing(folder / "README.md") as partial:
         partial.write_text(_card(loaded, trainer, source, figures), encoding="utf-8")
+
+
+def _trained_before(name: str, sample_rate_hz: int, n_codebooks: int, codebook_size: int) -> Any:
+    from giblet.features.codec_quantiser import resume
+
+    codec = Codec.load(name)
+    found = (codec.sample_rate_hz, codec.n_codebooks, codec.codebook_size)
+    wanted = (sample_rate_hz, n_codebooks, codebook_size)
+    if found != wanted:
+        raise CodecError(
+            f"features/train_codec/start_from {name!r} has (sample_rate_hz, n_codebooks, "
+            f"codebook_size) {found}, the settings ask for {wanted}: make them agree"
+        )
+    resume(codec.model.quantizer)
+    return codec.model
 
 
 def _pool(

@@ -141,13 +141,22 @@ def parameter_groups(model: Any) -> list[dict[str, Any]]:
 
 
 class Trainer:
-    """One training run; `step` advances it by one batch."""
+    """One training run; `step` advances it by one batch.
+
+    A model that is not `fresh` has been trained before and is trained on as it is.
+    """
 
     def __init__(
-        self, model: Any, pool: codec_material.Pool, schedule: Schedule, seed: int
+        self,
+        model: Any,
+        pool: codec_material.Pool,
+        schedule: Schedule,
+        seed: int,
+        fresh: bool = True,
     ) -> None:
         self.model = model.train()
         self.pool = pool
+        self.fresh = fresh
         self.schedule = schedule
         self.rate_hz = model.config.sampling_rate
         self.length = model.config.hop_length * round(
@@ -156,7 +165,8 @@ class Trainer:
         self.rng = np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(seed)
         self.loss = ReconstructionLoss(self.rate_hz)
-        scale_to_unit_variance(model, self._batch(4 * schedule.batch))
+        if fresh:
+            scale_to_unit_variance(model, self._batch(4 * schedule.batch))
         self.optimiser = torch.optim.AdamW(
             parameter_groups(model), schedule.learning_rate, betas=(0.8, 0.99), weight_decay=0.0
         )
@@ -168,7 +178,7 @@ class Trainer:
 
     def step(self, progress: float) -> dict[str, float]:
         """One optimiser step; figures of it by name."""
-        if self.n_done == self.schedule.float_steps:
+        if self.fresh and self.n_done == self.schedule.float_steps:
             self._start_codebooks()
         for group in self.optimiser.param_groups:
             group["lr"] = group["scale"] * self.schedule.rate(self.n_done, progress)

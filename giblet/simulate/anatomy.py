@@ -67,7 +67,8 @@ def mni_grid(voxel_mm: float) -> Grid:
     from nilearn.datasets import load_mni152_brain_mask
     from nilearn.image import resample_img
 
-    shape = tuple(int((high - low) // voxel_mm) + 1 for low, high in BOX_MM)
+    n_x, n_y, n_z = (int((high - low) // voxel_mm) + 1 for low, high in BOX_MM)
+    shape = (n_x, n_y, n_z)
     affine = np.diag([voxel_mm, voxel_mm, voxel_mm, 1.0])
     affine[:3, 3] = [low for low, _ in BOX_MM]
     mask = resample_img(

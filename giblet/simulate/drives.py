@@ -193,9 +193,7 @@ def _word_components(sentences: list[list[str]]) -> list[Values]:
     return _components(embedded, said)
 
 
-def _components(
-    runs: list[Values], valid: list[NDArray[np.bool_]] | None = None
-) -> list[Values]:
+def _components(runs: list[Values], valid: list[NDArray[np.bool_]] | None = None) -> list[Values]:
     """First principal components over all runs, z-scored; columns without variance are zero."""
     rows = np.concatenate(runs)
     use = np.ones(len(rows), dtype=bool) if valid is None else np.concatenate(valid)

@@ -17,6 +17,7 @@ from giblet.store import replacing
 from giblet.timing import Exact, as_fraction, n_items
 
 CRF = "20"
+X264 = "threads=1:sync-lookahead=0:no-mbtree=1"
 AUDIO_BITS_PER_S = 96_000
 AAC_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
@@ -110,12 +111,13 @@ def _encode(
     """Encode pictures and sound side by side, a second of each at a time."""
     import av
 
-    # One thread and no time stamp: the same film is the same file.
+    # One thread, no time stamp, and no macroblock tree, whose optimised code is not repeatable:
+    # the same film is the same file.
     with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         video = container.add_stream("libx264", rate=frame_rate_hz)
         video.width, video.height = size
         video.pix_fmt = "yuv420p"
-        video.options = {"preset": "veryfast", "crf": CRF, "threads": "1"}
+        video.options = {"preset": "veryfast", "crf": CRF, "x264-params": X264}
         audio = container.add_stream("aac", rate=sample_rate_hz, layout="mono")
         audio.bit_rate = AUDIO_BITS_PER_S
         n_frames = n_samples = 0

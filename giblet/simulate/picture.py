@@ -145,7 +145,9 @@ def _inside(thing: str, u: Field, v: Field) -> NDArray[np.bool_]:
         return radius < 0.62 + 0.36 * np.cos(5 * np.arctan2(u, -v))
     if thing == "ring":
         return (radius < 0.95) & (radius > 0.5)
-    return (np.hypot(u * 1.1 + 0.25, v * 1.9) < 0.8) | ((u > 0.35) & (abs(v) < u - 0.3) & (u < 0.95))
+    return (np.hypot(u * 1.1 + 0.25, v * 1.9) < 0.8) | (
+        (u > 0.35) & (abs(v) < u - 0.3) & (u < 0.95)
+    )
 
 
 def _paste_thing(

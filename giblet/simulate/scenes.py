@@ -8,7 +8,9 @@ the first time in a test block is thus made of words that were met in training.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -135,7 +137,7 @@ def plan_scenes(
         )
     }
     scenes = []
-    for number, (start, stop) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
+    for number, (start, stop) in enumerate(pairwise(cuts)):
         scenes.append(
             Scene(
                 number=number,
@@ -145,7 +147,11 @@ def plan_scenes(
                 stop_s=float(stop / rate),
                 annotated=bool(rng.random() < annotated_share),
                 narrated=bool(rng.random() < narrated_share),
-                **{name: deck[number] for name, deck in decks.items()},
+                place=decks["place"][number],
+                thing=decks["thing"][number],
+                texture=decks["texture"][number],
+                colour=decks["colour"][number],
+                action=decks["action"][number],
                 **_appearance(rng),
             )
         )
@@ -173,7 +179,7 @@ def _deck(rng: np.random.Generator, words: list[str], n_scenes: int) -> list[str
     return drawn[:n_scenes]
 
 
-def _appearance(rng: np.random.Generator) -> dict[str, object]:
+def _appearance(rng: np.random.Generator) -> dict[str, Any]:
     """What the description does not say."""
     return {
         "light": float(rng.uniform(*LIGHT_RANGE)),

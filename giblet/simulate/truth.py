@@ -126,7 +126,9 @@ def write_truth(
         delay_jitter_s=delay_jitter_s,
         seed=seed,
     )
-    responses = {run: delayed_responses(values, delays_s, tr_s) for run, values in drives.runs.items()}
+    responses = {
+        run: delayed_responses(values, delays_s, tr_s) for run, values in drives.runs.items()
+    }
     seconds = float(as_fraction(tr_s))
     weights = _Weights(grid, drives, voxels, responses, seconds, seed)
     shared = weights.shared()

@@ -157,7 +157,7 @@ def all_sources(sounds: h5py.File, run: str) -> Iterator[tuple[str, str]]:
 
 def _sound(sounds: h5py.File, run: str, source: str, subject: str) -> NDArray[np.float32]:
     pcm = sounds[f"{run}/{source}/{subject or SHARED}"][:]
-    return np.asarray(pcm, np.float32) / 32767
+    return np.asarray(pcm / np.float32(32767), np.float32)
 
 
 def _sound_of(
@@ -184,7 +184,7 @@ def _add_spectra(
     true = np.concatenate([tr_means(study, run, trs) for run, trs in _each(tests)])
     mean = train_spectrum(study)
     scorer = Scorer(table, settings)
-    for source, subject, own, found in _spectra(study, sounds, ridge, tests):
+    for source, subject, own, found in _spectra(study, sounds, ridge, tests, mean):
         mine = np.isin(tests.run_name, own.runs)
         x, y = centred(true[mine], own.lengths), centred(found, own.lengths)
         block = own.blocks(settings.block_trs)
@@ -220,16 +220,26 @@ def train_spectrum(study: h5py.File) -> NDArray[np.float32]:
         train = np.flatnonzero(study[f"runs/{run}/split"][:] == TRAIN)
         if len(train):
             parts.append(tr_means(study, run, train))
-    return np.asarray(np.concatenate(parts).mean(0))
+    return np.concatenate(parts).mean(0).astype(np.float32)
 
 
 def _spectra(
-    study: h5py.File, sounds: h5py.File, ridge: h5py.File, tests: TestSet
+    study: h5py.File,
+    sounds: h5py.File,
+    ridge: h5py.File,
+    tests: TestSet,
+    mean: NDArray[np.float32],
 ) -> Iterator[tuple[str, str, TestSet, NDArray[np.float32]]]:
-    """Source, subject, its test TRs, and the mean log-mel of each, shape (n, M)."""
+    """Source, subject, its test TRs, and the mean log-mel of each, shape (n, M).
+
+    The sound of the mean latent has another spectrum than the mean; here the floor is the mean.
+    """
     rate_hz = int(study.attrs["sample_rate_hz"])
+    yield "floor_mean", "", tests, np.tile(mean, (tests.n, 1))
     sources = dict.fromkeys(pair for run in tests.runs for pair in all_sources(sounds, run))
     for source, subject in sources:
+        if source == "floor_mean":
+            continue
         own = tests.of_runs([r for r in tests.runs if (source, subject) in all_sources(sounds, r)])
         parts = []
         for run in own.runs:

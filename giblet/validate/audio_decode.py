@@ -36,7 +36,9 @@ PLAYED = ("original", "ceiling", "model", "from_bold", "from_predicted")
 class Decoder(Protocol):
     """What is needed of :class:`giblet.features.codec.Codec`."""
 
-    hop_length: int
+    @property
+    def hop_length(self) -> int:
+        """Samples of a codec frame."""
 
     def dequantise(self, codes: NDArray[np.integer]) -> NDArray[np.float32]:
         """Latents (N, D) of codes (Q, N)."""
@@ -76,10 +78,7 @@ def decode_audio(
         tests = load_test_set(study_file)
         require_runs(study_file, tests, runs)
         check_predictions(predicted, tests)
-        if codec is None:
-            from giblet.features.audio import codec_of
-
-            codec = codec_of(study_file)
+        codec = codec or _codec_of(study_file)
         rate_hz = int(study_file.attrs["sample_rate_hz"])
         timeline = Timeline(study_file, tests, rate_hz, codec.hop_length)
         with writing(folder / "decoded.h5", stage="validate", tr_s=tests.tr_s) as out:
@@ -94,6 +93,12 @@ def decode_audio(
                 found = _decoded(timeline, predicted, source, subject, decode_from, codec)
                 _store(out, source, subject, found)
             _write_wavs(out, folder, tests, seed)
+
+
+def _codec_of(study: h5py.File) -> Decoder:
+    from giblet.features.audio import codec_of
+
+    return codec_of(study)
 
 
 class Timeline:

@@ -7,9 +7,9 @@ test segment late), ``floor_nearest`` (BOLD of the training TR with the nearest 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import h5py
@@ -20,6 +20,7 @@ from giblet.errors import ValidationError
 from giblet.store import dataset, reading
 from giblet.validate.floors import nearest_by_stimulus
 from giblet.validate.fmri_tables import (
+    RUN_SOURCES,
     add_encoding_identification,
     add_voxel_metrics,
     by_region,
@@ -122,8 +123,9 @@ identification_min_distance_s, fdr_q, min_ceiling
                 print(f"{subject}: no test TRs, not scored")
                 continue
             voxel, rows = _score_subject(files, own, subject, settings, table, planted)
-            found[subject] = voxel
             regions += by_region(files.study, voxel, planted, subject)
+            # The bootstrap draws are by far the largest part and have served their purpose.
+            found[subject] = replace(voxel, draws={})
             run_rows += rows
         if not found:
             raise ValidationError(
@@ -158,8 +160,10 @@ def opened(
         yield files
 
 
-def encoded(files: Files, tests: TestSet, subject: str) -> Mapping[str, NDArray[np.float32]]:
-    """Predicted BOLD of each source for the test TRs, arrays of shape (n, V)."""
+def encoded(
+    files: Files, tests: TestSet, subject: str
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Each source and its predicted BOLD for the test TRs, an array of shape (n, V)."""
     model = np.concatenate(
         [files.predictions[f"runs/{run}/bold/model/{subject}"][:] for run in tests.runs]
     )
@@ -169,15 +173,13 @@ def encoded(files: Files, tests: TestSet, subject: str) -> Mapping[str, NDArray[
             f"{files.predictions.filename}: predicts {model.shape[1]} voxels for {subject}, the "
             f"study has {n_voxels}: the network was trained on another mask; train again"
         )
+    yield "model", model
+    yield "ridge", held_out(files.baseline, f"bold/{subject}/{{run}}", tests)
+    yield "floor_mean", np.zeros_like(model)
+    yield "floor_shifted", model[tests.shifted()]
     runs = runs_of(files.study, subject)
     nearest = nearest_by_stimulus(files.study, files.regressors, tests, runs)
-    return {
-        "model": model,
-        "ridge": held_out(files.baseline, f"bold/{subject}/{{run}}", tests),
-        "floor_mean": np.zeros_like(model),
-        "floor_shifted": model[tests.shifted()],
-        "floor_nearest": nearest.rows(files.study, f"runs/{{run}}/bold/{subject}"),
-    }
+    yield "floor_nearest", nearest.rows(files.study, f"runs/{{run}}/bold/{subject}")
 
 
 def _score_subject(
@@ -197,23 +199,18 @@ def _score_subject(
             f"{files.study.filename}: the test BOLD of {subject} holds values that are not "
             "finite in voxels marked valid: run brain and align again"
         )
+    changes = centred(measured, tests.lengths)
     scored: dict[str, Scored] = {}
     run_rows: list[dict[str, object]] = []
-    for source, predicted in encoded(files, tests, subject).items():
-        measured_c, predicted_c = (
-            centred(measured, tests.lengths),
-            centred(predicted, tests.lengths),
-        )
+    for source, predicted in encoded(files, tests, subject):
+        guess = centred(predicted, tests.lengths)
         scored[source] = score_voxels(
-            measured_c, predicted_c, valid, tests, settings, tested=source in TESTED
+            changes, guess, valid, tests, settings, tested=source in TESTED
         )
-        add_encoding_identification(
-            table, source, subject, measured_c[:, valid], predicted_c[:, valid], tests, settings
-        )
-        if source in ("model", "ridge"):
-            run_rows += by_run(
-                source, subject, measured_c[:, valid], predicted_c[:, valid], tests, settings
-            )
+        x, y = changes[:, valid], guess[:, valid]
+        add_encoding_identification(table, source, subject, x, y, tests, settings)
+        if source in RUN_SOURCES:
+            run_rows += by_run(source, subject, x, y, tests, settings)
     ceiling = _ceiling(files.ceiling, subject, len(valid))
     voxels = Voxels(
         r={name: one.r for name, one in scored.items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class Scorer:
         scores = similarity(predicted[keep], true[keep])
         found = identify(scores, allowed)
         edges = np.concatenate([[0], np.cumsum(tests.lengths)])
-        lengths = [int(keep[a:b].sum()) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        lengths = [int(keep[a:b].sum()) for a, b in pairwise(edges)]
         p = identification_p(
             scores,
             allowed,

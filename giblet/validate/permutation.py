@@ -5,15 +5,21 @@ amount, which keeps both autocorrelations and breaks the alignment. Shifts small
 haemodynamic response is wide would keep some alignment and are left out.
 
 A few dozen TRs do not give enough different shifts for a p of 1e-5 in one voxel, so each
-voxel's value is divided by the spread of its own shifted values and the null is pooled over
-voxels. With ``C_g(s)`` the cross-covariance of segment ``g`` at shift ``s``::
+voxel's covariance is divided by the spread that its two autocorrelations let expect, and the
+null is pooled over voxels. With ``C_g(s)`` the cross-covariance of segment ``g`` at shift ``s``,
+``R_g`` the circular autocovariances and ``w`` a triangular window::
 
-    T(s) = sum_g C_g(s_g) / sqrt(sum_g mean_{u in A_g, u not near s_g} C_g(u)^2)
+    T(s) = sum_g C_g(s_g) / sqrt(sum_g 1/L_g sum_k w(k) Rx_g(k) Ry_g(k))
 
-``A_g`` being the allowed shifts. The observed ``T(0)`` and the shifted ``T(s)`` are built the
-same way: neither enters its own denominator, so the spread's own uncertainty (heavy tails
-when segments are short) is in the null as well. p is one-sided: a negative correlation is no
-evidence for a prediction.
+(Bartlett 1935; the window is what keeps the estimate stable in short segments). A circular
+shift leaves the denominator as it is, so the observed ``T(0)`` and the shifted ``T(s)`` are made
+exactly alike, and what the spread's estimate gets wrong is in the null as well.
+
+Where a prediction is right, its shifted covariances are no example of a null: all shifts
+together sum to 0, so they lean to the negative. Voxels whose own ``T(0)`` is above
+`RESPONDS_ABOVE` are therefore left out of the pool, and the null is made symmetric. (``T(0)``
+says next to nothing about ``T(s)`` in a voxel without signal, so leaving out does not bias.)
+p is one-sided: a negative correlation is no evidence for a prediction.
 
 See Chandler & Scott (2011) on circular shifts; Phipson & Smyth (2010) for ``(b+1)/(m+1)``.
 """
@@ -31,7 +37,13 @@ from giblet.validate.statistics import Array, Lengths, slices
 MIN_SEGMENT_TRS = 8
 COLUMNS_AT_ONCE = 1024
 BINS_PER_UNIT = 100
+# Autocovariances count up to this many times the smallest shift.
+WINDOW_SHIFTS = 2
 LARGEST = 40.0
+# About the upper tenth of voxels without signal.
+RESPONDS_ABOVE = 1.28
+# With fewer voxels than this share below it the null is pooled over all of them.
+FEWEST_SILENT = 0.02
 
 
 @dataclass
@@ -50,7 +62,8 @@ class ShiftNull:
     n_permutations: int
     min_shift_trs: int
     seed: int
-    _counts: NDArray[np.int64] = field(init=False)
+    _silent: NDArray[np.int64] = field(init=False)
+    _others: NDArray[np.int64] = field(init=False)
     _observed: list[NDArray[np.float64]] = field(init=False, default_factory=list)
     _drawn: list[NDArray[np.int64]] = field(init=False, default_factory=list)
 
@@ -61,7 +74,8 @@ class ShiftNull:
                 f"the longest test block has {longest} TRs, permutations need at least "
                 f"{MIN_SEGMENT_TRS}: make the test share in align larger or its blocks longer"
             )
-        self._counts = np.zeros(int(2 * LARGEST * BINS_PER_UNIT) + 1, np.int64)
+        self._silent = np.zeros(int(LARGEST * BINS_PER_UNIT) + 1, np.int64)
+        self._others = np.zeros_like(self._silent)
         rng = np.random.default_rng(self.seed)
         for length in self.lengths:
             allowed = np.flatnonzero(_allowed(length, self._smallest(length)))
@@ -80,37 +94,44 @@ class ShiftNull:
     def _add(self, measured: Array, predicted: Array) -> None:
         n_columns = measured.shape[1]
         above, below = np.zeros(n_columns), np.zeros(n_columns)
-        null_above = np.zeros((self.n_permutations, n_columns))
-        null_below = np.zeros((self.n_permutations, n_columns))
+        shifted = np.zeros((self.n_permutations, n_columns))
         for part, drawn in zip(slices(self.lengths), self._drawn, strict=True):
             length = part.stop - part.start
             if length < MIN_SEGMENT_TRS:
                 continue
             cross = circular_covariance(measured[part], predicted[part])  # [L, V]
-            everywhere, elsewhere = _spreads(cross, self._smallest(length))
+            reach = WINDOW_SHIFTS * self.min_shift_trs
+            below += expected_square(measured[part], predicted[part], reach)
             above += cross[0]
-            below += everywhere
-            null_above += cross[drawn]
-            null_below += elsewhere[drawn]
-        flat = below <= 1e-18 * np.maximum(1.0, np.abs(above).max(initial=0.0))
-        observed = np.where(flat, np.nan, above / np.sqrt(np.where(flat, 1.0, below)))
-        null = null_above[:, ~flat] / np.sqrt(np.maximum(null_below[:, ~flat], 1e-300))
+            shifted += cross[drawn]
+        flat = below <= 1e-18
+        spread = np.sqrt(np.where(flat, np.inf, below))
+        observed = np.where(flat, np.nan, above / spread)
+        null = shifted / spread
         self._observed.append(observed)
-        self._counts += np.bincount(_bin(null).ravel(), minlength=len(self._counts))
+        silent = observed <= RESPONDS_ABOVE
+        for counts, columns in ((self._silent, silent), (self._others, ~silent & ~flat)):
+            counts += np.bincount(_bin(null[:, columns]).ravel(), minlength=len(counts))
 
     def p_values(self) -> NDArray[np.float64]:
         """One-sided p of every column taken in; NaN for one that never varies.
 
         Returns
         -------
-        array of shape (n_columns,), float64; at least 1 / (n_columns * n_permutations + 1)
+        array of shape (n_columns,), float64; at least 1 / (2 * pooled values + 1)
         """
         observed = np.concatenate(self._observed)
-        # Shifted values that fall into the observed one's bin count as larger: conservative.
-        at_least = np.cumsum(self._counts[::-1])[::-1]
-        p = np.full(observed.shape, np.nan)
         known = np.isfinite(observed)
-        p[known] = (at_least[_bin(observed[known])] + 1) / (self._counts.sum() + 1)
+        counts = self._silent
+        if (observed[known] <= RESPONDS_ABOVE).sum() < FEWEST_SILENT * known.sum():
+            counts = self._silent + self._others
+        # Half of the null lies on either side. Shifted values that fall into the bin of the
+        # observed one count as larger: conservative.
+        n = int(counts.sum())
+        beyond = np.cumsum(counts[::-1])[::-1][_bin(observed[known])]
+        upper = (beyond + 1) / (2 * n + 1)
+        p = np.full(observed.shape, np.nan)
+        p[known] = np.where(observed[known] > 0, upper, 1 - upper)
         return p
 
 
@@ -143,6 +164,32 @@ def circular_covariance(measured: Array, predicted: Array) -> NDArray[np.float64
     return np.asarray(fft.irfft(spectrum, n=length, axis=0))
 
 
+def expected_square(measured: Array, predicted: Array, reach: int) -> NDArray[np.float64]:
+    """Mean square of the circular covariance of unrelated series with these autocovariances.
+
+    ``1/L sum_k w(k) Rx(k) Ry(k)`` with ``w`` falling linearly from 1 at lag 0 to 0 at `reach`
+    (at most half of the series); without a window it is the mean of ``C[s]^2`` over all shifts.
+
+    Parameters
+    ----------
+    measured, predicted : arrays of shape (L, V)
+
+    Returns
+    -------
+    array of shape (V,), float64, not negative
+    """
+    from scipy import fft
+
+    length = len(measured)
+    lag = np.minimum(np.arange(length), length - np.arange(length))
+    window = np.clip(1 - lag / max(1, min(reach, length // 2)), 0, None)
+    product = np.ones((length, measured.shape[1]))
+    for series in (measured, predicted):
+        spectrum = np.abs(fft.rfft(series, axis=0)) ** 2
+        product *= fft.irfft(spectrum, n=length, axis=0)
+    return np.maximum(window @ product, 0) / length
+
+
 def draw_orders(
     lengths: Lengths, n_permutations: int, min_shift_trs: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
@@ -168,23 +215,6 @@ def _allowed(length: int, smallest: int) -> NDArray[np.bool_]:
     return np.minimum(shift, length - shift) >= smallest
 
 
-def _spreads(
-    cross: NDArray[np.float64], smallest: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean square over allowed shifts: all of them, and those not near each shift."""
-    length = len(cross)
-    allowed = _allowed(length, smallest).astype(float)
-    square = cross**2 * allowed[:, None]
-    reach = smallest - 1
-    near_sum, near_count = square.copy(), allowed.copy()
-    for step in range(1, reach + 1):
-        near_sum += np.roll(square, step, 0) + np.roll(square, -step, 0)
-        near_count += np.roll(allowed, step) + np.roll(allowed, -step)
-    total, count = square.sum(0), allowed.sum()
-    left = np.maximum(count - near_count, 1)
-    return total / count, np.maximum(total - near_sum, 0) / left[:, None]
-
-
 def _bin(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    clipped = np.clip(values, -LARGEST, LARGEST)
-    return np.floor((clipped + LARGEST) * BINS_PER_UNIT).astype(np.int64)
+    """Bin of each absolute value."""
+    return (np.minimum(np.abs(values), LARGEST) * BINS_PER_UNIT).astype(np.int64)

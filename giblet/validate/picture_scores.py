@@ -77,8 +77,8 @@ def area_mean(pictures: NDArray, height: int, width: int) -> NDArray[np.float32]
         sums = np.add.reduceat(out, edges[:-1], axis=axis)
         shape = [1, 1, 1, 1]
         shape[axis] = -1
-        out = sums / np.diff(edges).reshape(shape)
-    return out.astype(np.float32)
+        out = np.asarray(sums / np.diff(edges).reshape(shape), np.float32)
+    return out
 
 
 def enlarged(pictures: NDArray, size: Sequence[int]) -> NDArray[np.uint8]:  # type: ignore[type-arg]

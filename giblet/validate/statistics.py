@@ -8,6 +8,7 @@ what makes circular shifts within the stretch a valid null (:mod:`giblet.validat
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,7 +21,7 @@ Lengths: TypeAlias = Sequence[int]
 def slices(lengths: Lengths) -> list[slice]:
     """Where each segment stands in the concatenation of all of them."""
     edges = np.concatenate([[0], np.cumsum(lengths)]).astype(int)
-    return [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(int(a), int(b)) for a, b in pairwise(edges)]
 
 
 def centred(values: Array, lengths: Lengths) -> NDArray[np.float64]:

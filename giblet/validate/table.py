@@ -167,7 +167,8 @@ def _pooled(group: pd.DataFrame) -> dict[str, Any]:
     elif known["metric"].eq("false_discovery_fraction").any():
         value = (known["value"] * known["n"]).sum() / max(known["n"].sum(), 1)
     own = {"subject": "", "value": value, "ci_low": np.nan, "ci_high": np.nan}
-    return {**group.iloc[0].to_dict(), **own, "n": int(group["n"].sum())}
+    first = {str(name): cell for name, cell in group.iloc[0].items()}
+    return {**first, **own, "n": int(group["n"].sum())}
 
 
 def write_table(path: str | Path, table: pd.DataFrame | Iterable[dict[str, Any]]) -> None:

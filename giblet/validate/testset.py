@@ -93,7 +93,7 @@ class TestSet:
     @property
     def time_s(self) -> NDArray[np.float64]:
         """Scanner time at which each test TR starts, shape (n,)."""
-        return self.tr * float(self.tr_s)
+        return np.asarray(self.tr * float(self.tr_s), np.float64)
 
     def blocks(self, block_trs: int) -> NDArray[np.int64]:
         """Bootstrap block of each test TR, shape (n,)."""

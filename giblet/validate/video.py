@@ -77,10 +77,13 @@ def score_video(
             for name, unit in UNITS.items():
                 table.add_items(name, unit, source, values[name], block, subject=subject)
             rows += _tr_rows(own, source, subject, values)
-            if source != "ceiling":
-                scorer.identify(
-                    source, subject, _patterns(frames, around), _patterns(true, around), own
-                )
+            if source == "ceiling":
+                continue
+            found, wanted = _patterns(frames, around), _patterns(true, around)
+            if source == "floor_mean":
+                # Rounding the mean to grey levels leaves a faint pattern that is no information.
+                found = np.zeros_like(found)
+            scorer.identify(source, subject, found, wanted, own)
     write_table(trs, rows)
     table.write(metrics)
 
@@ -130,7 +133,7 @@ def _sources(
     study: h5py.File, predicted: h5py.File, ridge: h5py.File, tests: TestSet, shown: Frames
 ) -> Iterator[tuple[str, str, TestSet, Frames]]:
     """Source, subject, its test TRs, and its frames for them."""
-    n, per_tr, height, width = shown.shape[:4]
+    _, per_tr, height, width = shown.shape[:4]
     yield (
         "ceiling",
         "",
@@ -152,7 +155,7 @@ def _sources(
         if not own.runs:
             continue
         moments = nearest_by_bold(study, own, subject, runs_of(study, subject))
-        nearest = moments.rows(study, "runs/{run}/video")
+        nearest = np.asarray(moments.rows(study, "runs/{run}/video"), np.uint8)
         yield "floor_nearest", subject, own, nearest[:, frames_shown(nearest.shape[1], per_tr)]
         if f"decode/video/{subject}" in ridge:
             small = held_out(ridge, f"decode/video/{subject}/{{run}}", own)

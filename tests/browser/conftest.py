@@ -48,7 +48,6 @@ def report(tmp_path_factory):
     build_report(
         html,
         report_files.inputs(results),
-        results=results,
         settings_json=json.dumps(report_files.CONFIG),
         **report_files.SETTINGS,
     )

@@ -12,7 +12,16 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "rules", "workflow", "giblet", "config", "profiles", "pyproject.toml")
+PARTS = (
+    "Snakefile",
+    "rules",
+    "workflow",
+    "giblet",
+    "config",
+    "profiles",
+    "environment.yml",
+    "pyproject.toml",
+)
 TINY = ("--configfile", "config/datasets/tiny.yaml")
 
 

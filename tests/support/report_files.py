@@ -188,4 +188,5 @@ def history(rng: np.random.Generator) -> pd.DataFrame:
 
 def inputs(folder: Path) -> list[Path]:
     """What the rule would declare."""
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name[0] != ".")
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name[0] != ".")
+    return sorted(path for path in found if path.suffix != ".html")

@@ -22,6 +22,28 @@ from tests.support.study_files import PlantedStudy, make_study
 SAMPLE_RATE_HZ = 12000
 
 
+class LinearCodec:
+    """A codec simple enough to know its answers: each latent is a chord of `latent_dim` tones."""
+
+    hop_length = 320
+
+    def __init__(self, latent_dim: int = 8, n_codebooks: int = 2, codebook_size: int = 16) -> None:
+        rng = np.random.default_rng(5)
+        hz = np.linspace(200, 4000, latent_dim)[:, None]
+        self.tones = 0.05 * np.sin(2 * np.pi * hz * np.arange(self.hop_length) / SAMPLE_RATE_HZ)
+        self.books = rng.normal(size=(n_codebooks, codebook_size, latent_dim))
+
+    def dequantise(self, codes: NDArray[Any]) -> NDArray[np.float32]:
+        """Sum of the code vectors, (N, D)."""
+        return sum(self.books[q][row] for q, row in enumerate(codes)).astype(np.float32)
+
+    def decode_latents(
+        self, latents: NDArray[Any], requantise: bool = False
+    ) -> NDArray[np.float32]:
+        """Sound (N * hop,)."""
+        return (np.asarray(latents) @ self.tones).ravel().astype(np.float32)
+
+
 @dataclass(frozen=True)
 class Inputs:
     """Paths of the inputs and the truth behind them."""
@@ -55,6 +77,7 @@ def make_inputs(
     folder.mkdir(parents=True, exist_ok=True)
     planted = make_study(folder / "study.h5", seed=seed, **study)
     rng = np.random.default_rng(seed + 1)
+    audio = _give_sound(planted, folder, rng)
     with reading(planted.path, stage="align") as file:
         tests = load_test_set(file)
         noisy = _noisy_bold(file, planted, prediction_noise, rng)
@@ -64,7 +87,6 @@ def make_inputs(
         _write_ceiling(folder / "ceiling.h5", planted)
         _write_truth(folder / "truth.h5", file, planted)
         regressors = [_write_regressors(folder, file, run) for run in planted.runs]
-        audio = [_write_sound(folder, file, run, rng) for run in planted.runs]
         text = [_write_text(folder, file, run) for run in planted.runs]
     return Inputs(
         folder,
@@ -186,16 +208,27 @@ def _write_regressors(folder: Path, file: h5py.File, run: str) -> Path:
     return path
 
 
+def _give_sound(planted: PlantedStudy, folder: Path, rng: np.random.Generator) -> list[Path]:
+    """Write each run's sound and put its own log-mel into the study."""
+    with h5py.File(planted.path, "a") as file:
+        return [_write_sound(folder, file, run, rng) for run in planted.runs]
+
+
 def _write_sound(folder: Path, file: h5py.File, run: str, rng: np.random.Generator) -> Path:
     import soundfile
+
+    from giblet.features.mel import log_mel
 
     path = folder / run / "audio.wav"
     path.parent.mkdir(exist_ok=True)
     n = n_items(len(file[f"runs/{run}/split"]), "1.5", SAMPLE_RATE_HZ)
-    time_s = np.arange(n) / SAMPLE_RATE_HZ
-    loud = 0.2 + 0.15 * np.sin(2 * np.pi * time_s / 7)
-    sound = loud * (np.sin(2 * np.pi * 300 * time_s) + 0.3 * rng.normal(size=n)) / 2
+    latents = file[f"runs/{run}/audio_latents"][:].astype(np.float32)
+    sound = LinearCodec(latents.shape[1]).decode_latents(latents)[:n]
+    sound = np.pad(sound, (0, n - len(sound))) + 0.001 * rng.normal(size=n)
     soundfile.write(path, sound, SAMPLE_RATE_HZ, subtype="PCM_16")
+    old = file[f"runs/{run}/audio_log_mel"]
+    mel = log_mel(sound, SAMPLE_RATE_HZ, LinearCodec.hop_length, old.shape[1])
+    old[:] = np.pad(mel, ((0, max(0, len(old) - len(mel))), (0, 0)), "edge")[: len(old)]
     return path
 
 

@@ -12,7 +12,7 @@ with job(snakemake) as j:
         j.input.baseline,
         j.input.ceiling,
         j.input.regressors,
-        list(j.input.get("truth", [])),
+        j.input.truth,
         metrics=j.output.metrics,
         voxels=j.output.voxels,
         region_table=j.output.region_table,

@@ -8,7 +8,6 @@ with job(snakemake) as j:
     build_report(
         j.output.html,
         list(j.input),
-        results=j.params.results,
         settings_json=j.params.settings_json,
         clip_s=j.params.clip_s,
         n_media_runs=j.params.n_media_runs,

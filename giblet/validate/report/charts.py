@@ -238,14 +238,15 @@ def histogram(
 def _outlines(
     curves: Sequence[tuple[Curve, NDArray[np.float64]]], title: str, x_label: str
 ) -> Markup:
-    height, left, right, top = 240, 44, 20, 30
-    bottom = height - 40
+    left, right, top = 44, 20, 22 + 16 * len(curves)
+    bottom = top + 170
+    height = bottom + 40
     highest = max((float(curve.y.max()) for curve, _ in curves), default=1.0)
     low = min((float(curve.x.min()) for curve, _ in curves), default=0.0)
     high = max((float(curve.x.max()) for curve, _ in curves), default=1.0)
     x = _Scale(nice_ticks(low, high, 7), left, WIDTH - right)
     y = _Scale(nice_ticks(0.0, highest, 4), bottom, top)
-    body = [_text(0, 14, "% of voxels", "axis")]
+    body = [_text(0, top - 10, "% of voxels", "axis")]
     for tick in y.ticks:
         body.append(_line(left, y(tick), WIDTH - right, y(tick), "grid"))
         body.append(
@@ -262,5 +263,5 @@ def _outlines(
         points = " ".join(f"{x(a)},{y(b)}" for a, b in zip(curve.x, curve.y, strict=True))
         body.append(f'<polyline points="{points}" class="curve {curve.kind}"/>')
         label = f"{curve.label}, median {number(float(np.median(values)))}"
-        body.append(_text(WIDTH - right, top + 6 + 16 * index, label, f"end {curve.kind}", "end"))
+        body.append(_text(WIDTH - right, 12 + 16 * index, label, f"end {curve.kind}", "end"))
     return _svg(WIDTH, height, title, body)

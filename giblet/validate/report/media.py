@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from giblet.errors import ValidationError
@@ -64,6 +66,21 @@ class Budget:
             return ""
         self.used += size
         return f"data:{MIME[suffix]};base64,{base64.b64encode(data).decode('ascii')}"
+
+    @contextmanager
+    def all_or_nothing(self, items: list[Media]) -> Iterator[None]:
+        """Take back the room of media of the block, and their data, unless all of them fit.
+
+        Parameters
+        ----------
+        items
+            Filled within the block.
+        """
+        before = self.used
+        yield
+        if any(media.reason == TOO_LARGE for media in items):
+            self.used = before
+            items[:] = [replace(media, uri="", reason=TOO_LARGE) for media in items]
 
 
 TOO_LARGE = "left out to keep the page small (config key validate/report/max_mb)"

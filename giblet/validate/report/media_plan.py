@@ -6,8 +6,9 @@ loses films first.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from giblet.validate.report.files import records
 from giblet.validate.report.media import Budget, Media, film, picture, sound
@@ -77,16 +78,16 @@ SUBJECT_MAPS = (
 
 
 def plan(
-    study: Study, runs: list[str], budget: Budget, *, clip_s: float, n_runs: int, audio_format: str
+    study: Study, runs: list[str], budget: Budget, *, clip_s: float, audio_format: str
 ) -> MediaPlan:
     """Embed what the budget allows.
 
     Parameters
     ----------
+    runs
+        Runs whose sounds and films are embedded.
     clip_s
         Seconds of each sound and film.
-    n_runs
-        Number of runs whose sounds and films are embedded, the first ones.
     audio_format
         ``flac`` or ``opus``.
     """
@@ -104,14 +105,14 @@ def plan(
         path = files.get(f"validate/{name}.png")
         if path is not None:
             out.plots[name] = Shown(picture(path, budget), title, alt)
-    for run in runs[:n_runs]:
+    for run in runs:
         out.sounds.append(_sounds(study, run, budget, clip_s, audio_format))
         path = files.get(f"validate/audio/{run}_spectrograms.png")
         if path is not None:
             alt = f"spectrograms of {run}, one panel per source"
             out.spectrograms.append(Shown(picture(path, budget), run, alt))
     out.subject_maps = _subject_maps(study, budget)
-    for run in runs[:n_runs]:
+    for run in runs:
         out.films.append(_films(study, run, budget, clip_s))
     out.sounds = [group for group in out.sounds if group.items]
     out.films = [group for group in out.films if group.items]
@@ -140,21 +141,36 @@ def _frames(study: Study, budget: Budget) -> list[Group]:
 
 
 def _sounds(study: Study, run: str, budget: Budget, clip_s: float, audio_format: str) -> Group:
-    items = []
-    for source, label in SOUND_LABELS.items():
-        path = study.files.get(f"validate/audio/{run}_{source}.wav")
-        if path is not None:
-            media = sound(path, budget, clip_s, audio_format)
-            items.append(Shown(media, label, f"{run}: {label}"))
-    return Group(run, items, _whose(study, items))
+    def embed(path: Path) -> Media:
+        return sound(path, budget, clip_s, audio_format)
+
+    return _compared(study, run, budget, f"validate/audio/{run}_{{}}.wav", SOUND_LABELS, embed)
 
 
 def _films(study: Study, run: str, budget: Budget, clip_s: float) -> Group:
-    items = []
-    for source, label in FILM_LABELS.items():
-        path = study.files.get(f"validate/video/{run}_{source}.mp4")
-        if path is not None:
-            items.append(Shown(film(path, budget, clip_s), label, f"{run}: {label}"))
+    def embed(path: Path) -> Media:
+        return film(path, budget, clip_s)
+
+    return _compared(study, run, budget, f"validate/video/{run}_{{}}.mp4", FILM_LABELS, embed)
+
+
+def _compared(
+    study: Study,
+    run: str,
+    budget: Budget,
+    pattern: str,
+    labels: dict[str, str],
+    embed: Callable[[Path], Media],
+) -> Group:
+    """Versions of one run side by side: all of them or none, a part compares nothing."""
+    files = {label: study.files.get(pattern.format(name)) for name, label in labels.items()}
+    present = {label: path for label, path in files.items() if path is not None}
+    media: list[Media] = []
+    with budget.all_or_nothing(media):
+        media += [embed(path) for path in present.values()]
+    items = [
+        Shown(one, label, f"{run}: {label}") for one, label in zip(media, present, strict=True)
+    ]
     return Group(run, items, _whose(study, items))
 
 

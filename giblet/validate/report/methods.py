@@ -26,11 +26,14 @@ class Sentence:
     ----------
     when
         Config keys and the value each must have.
+    unless
+        Config keys and a value that makes the sentence untrue.
     """
 
     text: str
     when: Mapping[str, Any] = field(default_factory=dict)
     cites: tuple[str, ...] = ()
+    unless: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,9 @@ METHODS: tuple[tuple[str, tuple[Sentence, ...]], ...] = (
     )),
     ("fMRI", (
         S("Volumes were masked and cleaned with nilearn.", cites=("nilearn",)),
+        S("They were smoothed with a Gaussian kernel of {brain/smoothing_fwhm_mm} mm (full width "
+          "at half maximum).", unless={"brain/smoothing_fwhm_mm": 0}),
+        S("Confounds ({brain/confound_columns}) were regressed out."),
         S("Drifts slower than {brain/high_pass_hz} Hz were removed."),
         S("Each voxel was standardised with the mean and standard deviation of the training TRs."),
         S("The noise ceiling is the leave-one-out inter-subject correlation.", cites=("isc",)),
@@ -91,24 +97,26 @@ METHODS: tuple[tuple[str, tuple[Sentence, ...]], ...] = (
           "training frequencies of the codes)."),
     )),
     ("Linear baseline", (
-        S("Banded ridge regression (himalaya) was fitted to the same training TRs.",
-          cites=("himalaya",)),
-        S("Its features were delayed by {align/delays_trs} TRs."),
+        S("Banded ridge regression (himalaya) was fitted to the same training TRs, with penalties "
+          "chosen by cross-validation inside them.", cites=("himalaya",)),
+        S("For the prediction of BOLD its features were delayed by {align/delays_trs} TRs; for "
+          "decoding it reads BOLD {train/baseline/decode_delays_trs} TRs later."),
     )),
     ("Statistics", (
-        S("All scores are on held-out TRs. Intervals are 95 % block bootstrap intervals over "
-          "blocks of {validate/block_trs} TRs ({validate/n_bootstrap} draws)."),
-        S("Voxels were tested with {validate/n_permutations} circular shifts and called "
-          "significant at a false discovery rate of {validate/fdr_q}.", cites=("fdr",)),
+        S("All scores are on held-out TRs. Intervals are 95 % bootstrap intervals over blocks of "
+          "{validate/statistics/block_trs} TRs, {validate/statistics/n_bootstrap} draws."),
+        S("Voxels were tested with {validate/statistics/n_permutations} circular shifts and called "
+          "significant at a false discovery rate of {validate/fmri/fdr_q}.", cites=("fdr",)),
         S("A score beats a floor when its interval lies wholly on the better side of the floor's "
           "value; a question about the brain is answered yes when, in more than half of the "
-          "subjects, the interval beats chance and every floor and a permutation test agrees."),
+          "subjects, the interval beats chance, the training mean and the time-shifted prediction, "
+          "and a permutation test agrees."),
         S("Pictures are scored with PSNR and SSIM, sound with STOI and spectral distances, words "
           "with retrieval among the film's sentences.", cites=("ssim", "stoi")),
     )),
 )  # fmt: skip
 # A value that means "not used": the sentence would say nothing.
-UNUSED = (None, "none", "")
+UNUSED: tuple[Any, ...] = (None, "none", "", [])
 
 
 def keys_used() -> list[str]:
@@ -145,6 +153,8 @@ def _value(config: Mapping[str, Any], key: str) -> Any:
 
 def _holds(sentence: Sentence, config: Mapping[str, Any]) -> bool:
     if any(_value(config, key) != value for key, value in sentence.when.items()):
+        return False
+    if any(_value(config, key) == value for key, value in sentence.unless.items()):
         return False
     return all(_value(config, key) not in UNUSED for key in KEY.findall(sentence.text))
 

@@ -14,15 +14,16 @@ from giblet.validate.report.citations import bibliography
 from giblet.validate.report.examples import sentences
 from giblet.validate.report.files import Files
 from giblet.validate.report.media import Budget
-from giblet.validate.report.media_plan import left_out, plan
+from giblet.validate.report.media_plan import MediaPlan, left_out, plan
 from giblet.validate.report.methods import methods
+from giblet.validate.report.opening import opening
 from giblet.validate.report.score_tables import level_table, score_table, subject_table
 from giblet.validate.report.study import Study, load
 from giblet.validate.report.templating import render
 from giblet.validate.report.words import MODALITIES, MODALITY_NAMES
 
-# What the page's own text, tables and charts may take of max_mb.
-TEXT_SHARE = 0.12
+# Bytes of words and tags around one picture, sound or film, at most.
+AROUND_MEDIA = 1000
 MEGABYTE = 1_000_000
 
 
@@ -30,7 +31,6 @@ def build_report(
     html: str | Path,
     paths: Sequence[str | Path],
     *,
-    results: str | Path,
     settings_json: str,
     clip_s: float,
     n_media_runs: int,
@@ -43,11 +43,9 @@ def build_report(
     Parameters
     ----------
     html
-        File to write.
+        File to write, ``results/{dataset}/validate/report/index.html``.
     paths
-        The declared input files, all below `results`; those named in docs/report.md are used.
-    results
-        The study's results folder, ``results/{dataset}``.
+        The declared input files below ``results/{dataset}``; docs/report.md says which are used.
     settings_json
         The whole configuration of the run, as JSON.
     clip_s, n_media_runs, n_sentences, audio_format, max_mb
@@ -59,17 +57,19 @@ def build_report(
         If a table is missing or unreadable, or the page would be larger than `max_mb`.
     """
     config = json.loads(settings_json)
-    study = load(Files(results, paths), model=config["model"]["name"])
+    study = load(Files(Path(html).parents[2], paths), model=config["model"]["name"])
     runs = list(dict.fromkeys(study.splits["run"]))
-    budget = Budget(int((1 - TEXT_SHARE) * max_mb * MEGABYTE))
-    media = plan(study, runs, budget, clip_s=clip_s, n_runs=n_media_runs, audio_format=audio_format)
-    page = render(
-        media=media,
-        left_out=left_out(media),
-        examples=sentences(study, n_sentences, int(config.get("seed", 0))),
+    held_out = study.splits.loc[study.splits["split"] == "test", "run"]
+    shown = list(dict.fromkeys(held_out))[:n_media_runs]
+    context = {
+        "examples": sentences(study, n_sentences, int(config.get("seed", 0))),
         **_about(study, config, runs),
         **_results(study),
-    )
+    }
+    bare = len(render(media=MediaPlan(), left_out=[], **context).encode("utf-8"))
+    budget = Budget(int(max_mb * MEGABYTE) - bare - AROUND_MEDIA * len(paths))
+    media = plan(study, shown, budget, clip_s=clip_s, audio_format=audio_format)
+    page = render(media=media, left_out=left_out(media), **context)
     data = page.encode("utf-8")
     if len(data) > max_mb * MEGABYTE:
         raise ValidationError(
@@ -120,7 +120,7 @@ def _scalars(values: dict[str, Any]) -> dict[str, str]:
 def _results(study: Study) -> dict[str, Any]:
     """Verdicts, tables and charts."""
     return {
-        "opening": summary.opening(study),
+        "opening": opening(study),
         "summary_rows": summary.rows(study),
         "failures": summary.failures(study),
         "verdicts": {name: summary.verdicts(study, name) for name in MODALITIES},

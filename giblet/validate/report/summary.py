@@ -15,13 +15,14 @@ from giblet.validate.report.verdicts import (
     Scores,
     Verdict,
     against_floors,
-    anything_found,
     ask_all,
-    duel,
+    blind_comparisons,
 )
 from giblet.validate.report.words import (
+    DEEDS,
     HEADLINES,
     SOURCE_NAMES,
+    capital,
     interval,
     listed,
     metric,
@@ -35,22 +36,6 @@ ASKED = {
     "audio": "Is the sound told from measured brain activity?",
     "text": "Are the words told from measured brain activity?",
 }
-DEEDS = {
-    "fmri": "predicts held-out brain activity from the film",
-    "video": "picture",
-    "audio": "sound",
-    "text": "words",
-}
-CONTENDERS = (("the network", ("model", "from_bold")), ("ridge", ("ridge",)))
-
-
-@dataclass(frozen=True)
-class Opening:
-    """The first words of the report."""
-
-    found: bool
-    heading: str
-    sentences: list[str]
 
 
 @dataclass(frozen=True)
@@ -70,78 +55,6 @@ class Row:
     asked: str
     network: Given
     ridge: Given
-
-
-def opening(study: Study) -> Opening:
-    """Say what was found about the brain, or that nothing was."""
-    findings = ask_all(study.scores)
-    if anything_found(findings):
-        sentences = [
-            sentence
-            for name, sources in CONTENDERS
-            if (sentence := _deeds(name, [f for f in findings if f.source in sources]))
-        ]
-        return Opening(True, "What was found", sentences + _network_or_ridge(study))
-    if any(finding.answer == Answer.NO for finding in findings):
-        sentences = [
-            "No score about the brain beats chance and its floors: neither the network nor ridge "
-            "predicts held-out brain activity from the film, and neither tells picture, sound or "
-            "words from measured brain activity."
-        ]
-    else:
-        sentences = ["No question about the brain could be scored on these data."]
-    return Opening(False, "Nothing was found", sentences)
-
-
-def _deeds(name: str, findings: list[Finding]) -> str:
-    """What one contender does and does not do, in one sentence."""
-    yes = [finding.modality for finding in findings if finding.answer == Answer.YES]
-    no = [finding.modality for finding in findings if finding.answer == Answer.NO]
-    does, fails = _phrase(yes, "tells", "and"), _phrase(no, "tell", "or")
-    if not does:
-        return f"{_capital(name)} does not {fails}." if fails else ""
-    start = f"{_capital(name)} {does}, beyond chance and every floor"
-    return f"{start}; it does not {fails}." if fails else f"{start}."
-
-
-def _phrase(modalities: list[str], tell: str, joined: str) -> str:
-    """``predicts ... and tells picture and sound from measured brain activity``."""
-    parts = []
-    if "fmri" in modalities:
-        parts.append(
-            DEEDS["fmri"] if tell == "tells" else DEEDS["fmri"].replace("predicts", "predict")
-        )
-    decoded = [DEEDS[modality] for modality in modalities if modality != "fmri"]
-    if decoded:
-        parts.append(f"{tell} the {listed(decoded, joined)} from measured brain activity")
-    return f" {joined} ".join(parts)
-
-
-def _network_or_ridge(study: Study) -> list[str]:
-    """Who wins where the network and ridge can be compared, in one sentence each."""
-    won: dict[str, list[str]] = {}
-    for modality, scores in study.scores.items():
-        source = "model" if modality == "fmri" else "from_bold"
-        name = ASKED_WITH.get(modality, ASKED_WITH["decoding"])
-        winner = duel(scores, name, source, "ridge")
-        if winner is not None:
-            key = winner if winner in ("", "ridge") else "network"
-            won.setdefault(key, []).append(modality)
-    said = (
-        ("ridge", "Ridge, the linear baseline, is better than the network at"),
-        ("network", "The network is better than ridge at"),
-        ("", "Network and ridge cannot be told apart at"),
-    )
-    return [f"{start} {_doing(won[key])}." for key, start in said if key in won]
-
-
-def _doing(modalities: list[str]) -> str:
-    """``predicting brain activity and telling the picture and sound``."""
-    decoded = [DEEDS[modality] for modality in modalities if modality != "fmri"]
-    parts = ["predicting brain activity"] if "fmri" in modalities else []
-    if decoded:
-        parts.append(f"telling the {listed(decoded)}")
-    return listed(parts)
 
 
 def rows(study: Study) -> list[Row]:
@@ -195,14 +108,14 @@ def _disagreement(scores: Scores, finding: Finding) -> list[str]:
     """Say so when an interval beats everything and the permutation test does not agree."""
     if finding.modality == "fmri" or finding.answer != Answer.NO:
         return []
-    comparisons = against_floors(scores, ASKED_WITH["decoding"], finding.source)
+    comparisons = blind_comparisons(scores, ASKED_WITH["decoding"], finding.source)
     if any(comparison.verdict != Verdict.BEATS for comparison in comparisons):
         return []
     score = scores.pooled("identification_p", finding.source)
     p = number(score.value if score is not None else np.nan, metric("identification_p").digits)
     what = DEEDS[finding.modality]
     return [
-        f"{_capital(SOURCE_NAMES[finding.source])} identifies the {what} above its floors, but "
+        f"{capital(SOURCE_NAMES[finding.source])} identifies the {what} above chance, but "
         f"the permutation test does not agree (p = {p})."
     ]
 
@@ -237,9 +150,9 @@ def _scored(scores: Scores, name: str, source: str, who: str) -> str:
     value = value_text(scores, name, source)
     label = metric(name).label
     if value == "–":
-        return f"{_capital(label)}: {who} has no score."
+        return f"{capital(label)}: {who} has no score."
     comparisons = against_floors(scores, name, source)
-    start = f"{_capital(label)}: {who} scores {value}"
+    start = f"{capital(label)}: {who} scores {value}"
     if not comparisons:
         return f"{start}; there is no interval or no floor to judge it by."
     beats = [_against(scores, c) for c in comparisons if c.verdict == Verdict.BEATS]
@@ -251,7 +164,7 @@ def _shortfalls(scores: Scores, name: str, source: str, who: str) -> list[str]:
     comparisons = against_floors(scores, name, source)
     fails = [_against(scores, c) for c in comparisons if c.verdict == Verdict.LEVEL]
     worse = [_against(scores, c) for c in comparisons if c.verdict == Verdict.WORSE]
-    start = f"{_capital(who)}, at {value_text(scores, name, source)},"
+    start = f"{capital(who)}, at {value_text(scores, name, source)},"
     out = []
     if fails:
         out.append(f"{start} does not beat {listed(fails, 'or')} on {metric(name).label}.")
@@ -277,10 +190,6 @@ def _significant(scores: Scores, source: str, voxels: Voxels | None) -> str:
         return ""
     level = f" at a false discovery rate of {voxels.fdr_q:g}" if voxels is not None else ""
     return f"By {SOURCE_NAMES[source]}, {100 * score.value:.1f} % of voxels are significant{level}."
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def ceilings(study: Study) -> dict[str, str]:

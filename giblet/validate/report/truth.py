@@ -57,6 +57,10 @@ def truth(study: Study) -> Truth | None:
             *(_share(*counts[source][1]) for source in Q_OF),
         ),
         Recovered(
+            "Share of the significant voxels that respond to nothing",
+            *(_share(counts[s][1][0], counts[s][0][0] + counts[s][1][0]) for s in Q_OF),
+        ),
+        Recovered(
             "Error of the response delay in seconds, median over responding voxels",
             *(value_text(scores, "delay_abs_error_s", source) for source in Q_OF),
         ),

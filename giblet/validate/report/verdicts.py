@@ -5,10 +5,12 @@ reference's value, and is *worse* when it lies wholly on the other side. Scores 
 subject are judged per subject; the verdict is the majority's.
 
 A question about the brain is answered *yes* only when more than half of the subjects give two
-kinds of evidence: the interval beats chance and every floor, and a permutation test agrees
-(voxels that pass the false discovery rate, or the p of the identification). With one subject
-the p must also pass a Bonferroni correction over the questions asked. This keeps a study
-without signal from finding something by asking often.
+kinds of evidence: the interval beats chance, the train mean and the time-shifted prediction, and
+a permutation test agrees (voxels that pass the false discovery rate, or the p of the
+identification). With one subject the p must also pass a Bonferroni correction over the questions
+asked. This keeps a study without signal from finding something by asking often. The nearest
+training clip is no part of it: it looks at the film or the brain itself, so a source that only
+equals it has still found something; the summary says so beside.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from giblet.validate.report.files import records
-from giblet.validate.report.words import FLOORS, NEITHER, metric
+from giblet.validate.report.words import BLIND_FLOORS, FLOORS, NEITHER, metric, place
 
 ALPHA = 0.05
 
@@ -70,8 +72,8 @@ class Scores:
 
     @property
     def metrics(self) -> list[str]:
-        """Metrics in the order of the table."""
-        return list(self.units)
+        """Metrics in the order in which they are shown; unknown ones last."""
+        return sorted(self.units, key=place)
 
     @property
     def all_subjects(self) -> list[str]:
@@ -168,18 +170,24 @@ def compare(scores: Scores, name: str, source: str, against: str) -> Comparison:
 def against_floors(scores: Scores, name: str, source: str) -> list[Comparison]:
     """Judge a source against each floor and chance that have a value.
 
-    When the table holds none, the metric's no-skill value stands in as chance.
+    When the table holds no chance, the metric's no-skill value stands in for it.
     """
     found = [compare(scores, name, source, floor) for floor in (*FLOORS, "chance")]
     found = [comparison for comparison in found if comparison.n_judged]
     no_skill = metric(name).no_skill
-    if not found and np.isfinite(no_skill):
+    if all(comparison.against != "chance" for comparison in found) and np.isfinite(no_skill):
         cases = {
             who: judge(score, no_skill, metric(name).better)
             for who, score in scores.cases(name, source).items()
         }
-        found = [Comparison(name, source, "chance", cases)] if cases else []
+        found += [Comparison(name, source, "chance", cases)] if cases else []
     return found
+
+
+def blind_comparisons(scores: Scores, name: str, source: str) -> list[Comparison]:
+    """Judge a source against chance and the floors that know nothing of the moment."""
+    known = (*BLIND_FLOORS, "chance")
+    return [c for c in against_floors(scores, name, source) if c.against in known]
 
 
 def beats_all(comparisons: Iterable[Comparison], subject: str) -> bool:
@@ -228,7 +236,7 @@ def ask(scores: Scores, modality: str, source: str, n_questions: int = len(QUEST
     """Answer whether a source shows anything about the brain (see the module's docstring)."""
     name = ASKED_WITH.get(modality, ASKED_WITH["decoding"])
     cases = scores.cases(name, source)
-    comparisons = against_floors(scores, name, source)
+    comparisons = blind_comparisons(scores, name, source)
     judged = [who for who in cases if any(c.cases.get(who) for c in comparisons)]
     if not judged:
         return Finding(modality, source, Answer.UNKNOWN, (), 0)

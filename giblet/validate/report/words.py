@@ -18,7 +18,18 @@ MODALITIES = ("fmri", "video", "audio", "text")
 MODALITY_NAMES = {"fmri": "Brain", "video": "Picture", "audio": "Sound", "text": "Words"}
 
 FLOORS = ("floor_mean", "floor_shifted", "floor_nearest")
+# Floors that know nothing of the moment asked about. The nearest training clip does: it looks at
+# the film (or, for decoding, at the brain), so what it finds is there to be found.
+BLIND_FLOORS = ("floor_mean", "floor_shifted")
 SOURCES = ("ceiling", "model", "from_bold", "from_predicted", "ridge", *FLOORS, "chance")
+
+# What answering a modality's question is called in a sentence.
+DEEDS = {
+    "fmri": "predicts held-out brain activity from the film",
+    "video": "picture",
+    "audio": "sound",
+    "text": "words",
+}
 
 
 @dataclass(frozen=True)
@@ -152,6 +163,13 @@ def metric(name: str) -> Metric:
     return METRICS.get(name, Metric(name.replace("_", " "), NEITHER, "not described"))
 
 
+def place(name: str) -> int:
+    """Where a metric stands in a table: identification after the rest, unknown ones last."""
+    if name not in METRICS:
+        return 2 * len(METRICS)
+    return list(METRICS).index(name) + len(METRICS) * name.startswith("identification")
+
+
 def column_name(modality: str, source: str) -> str:
     """Heading of a source's column: in the brain table the network predicts, not rebuilds."""
     if modality == "fmri" and source == "model":
@@ -181,6 +199,11 @@ def interval(low: float, high: float, digits: int = 3) -> str:
     if not (np.isfinite(low) and np.isfinite(high)):
         return ""
     return f"[{number(low, digits)}, {number(high, digits)}]"
+
+
+def capital(text: str) -> str:
+    """The text with its first letter as a capital, the rest as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def listed(parts: list[str], last: str = "and") -> str:

@@ -19,9 +19,7 @@ TIME = np.arange(N) * TR_S
 
 def cleaned(signal, *, high_pass_hz=0.008, detrend=True, confounds=None):
     bold = np.array(signal, dtype=np.float32).reshape(N, -1)
-    design = regressors(
-        N, TR_S, high_pass_hz=high_pass_hz, detrend=detrend, confounds=confounds
-    )
+    design = regressors(N, TR_S, high_pass_hz=high_pass_hz, detrend=detrend, confounds=confounds)
     return bold, clean_in_place(bold, design, detrend=detrend)
 
 

@@ -66,7 +66,7 @@ def test_flat_settings_are_sorted_and_never_shadow_each_other():
     given = config.complete({}, SCHEMA)
     assert config.flat(given, "tr_s", "stimulus/video") == {
         "fit": "letterbox",
-        "tr_s": "3/2",
+        "tr_s": "1.5",
         "width": 160,
     }
     with pytest.raises(ConfigError, match="'width' is named twice"):
@@ -83,7 +83,9 @@ def test_every_setting_of_the_project_has_a_description_and_a_default():
         assert key == "dataset" or "default" in part, key
 
 
-@pytest.mark.parametrize("tr_s", [1.5, "1.5", "3/2"])
-def test_the_tr_has_one_notation(tr_s):
+@pytest.mark.parametrize(
+    ("tr_s", "expected"), [(1.5, "1.5"), ("1.5", "1.5"), ("3/2", "1.5"), (2, "2"), ("4/3", "4/3")]
+)
+def test_the_tr_has_one_notation(tr_s, expected):
     schema = {"properties": {"tr_s": {"type": ["number", "string"], "default": 1}}}
-    assert config.complete({"tr_s": tr_s}, schema)["tr_s"] == "3/2"
+    assert config.complete({"tr_s": tr_s}, schema)["tr_s"] == expected

@@ -21,13 +21,11 @@ def tree(tmp_path):
 
 
 def take(root):
-    fingerprint._tree.cache_clear()
-    fingerprint._syntax.cache_clear()
-    return fingerprint.code_fingerprint("script.py", root)
+    return fingerprint.CodeIndex(root).fingerprint("script.py")
 
 
 def test_imports_are_followed_wherever_they_stand(tree):
-    assert fingerprint.modules_behind("script.py", tree) == {
+    assert fingerprint.CodeIndex(tree).modules_behind("script.py") == {
         "giblet",
         "giblet.sub",
         "giblet.sub.near",
@@ -61,6 +59,23 @@ def test_changed_constants_and_calls_count(tree, file, text):
     before = take(tree)
     (tree / file).write_text(text)
     assert take(tree) != before
+
+
+def test_what_was_kept_gives_the_same_and_sees_changes(tree):
+    first = fingerprint.CodeIndex(tree, tree / "kept" / "code.json")
+    before = first.fingerprint("script.py")
+    first.keep()
+    again = fingerprint.CodeIndex(tree, tree / "kept" / "code.json")
+    assert again.fingerprint("script.py") == before == take(tree)
+    (tree / "giblet" / "deep.py").write_text("VALUE = 2\n")
+    changed = fingerprint.CodeIndex(tree, tree / "kept" / "code.json")
+    assert changed.fingerprint("script.py") == take(tree) != before
+
+
+def test_damaged_memory_is_read_anew(tree):
+    (tree / "code.json").write_text("{")
+    index = fingerprint.CodeIndex(tree, tree / "code.json")
+    assert index.fingerprint("script.py") == take(tree)
 
 
 def test_this_library_is_what_the_scripts_of_this_checkout_import():

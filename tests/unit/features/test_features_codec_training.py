@@ -12,10 +12,11 @@ import soundfile
 import torch
 
 from giblet.errors import CodecError
-from giblet.features import codec_material, codec_quality
+from giblet.features import codec_augment, codec_material, codec_quality
 from giblet.features.codec import Codec
+from giblet.features.codec_export import save_codec
 from giblet.features.codec_losses import ReconstructionLoss
-from giblet.features.codec_quantiser import perplexity, quantise, start_from_kmeans
+from giblet.features.codec_quantiser import perplexity, quantise, resume, start_from_kmeans
 from giblet.features.codec_run import train_codec
 from giblet.features.codec_training import Schedule, Trainer, new_model, scale_to_unit_variance
 from tests.unit.features.conftest import noise
@@ -206,6 +207,38 @@ def test_train_codec_writes_a_codec_that_loads(
     card = (tmp_path / "mine" / "README.md").read_text()
     assert "12 steps of 2 examples" in card
     assert "| speech |" in card
+
+
+def test_a_codec_can_be_trained_on(pool: codec_material.Pool, tmp_path: Path) -> None:
+    """Going on from a stored codec starts where it was, not from chance."""
+    first = Trainer(toy_model(), pool, Schedule(30, 3, 0.5, 1e-2, float_steps=10), seed=5)
+    losses = [first.step(k / 30)["loss"] for k in range(30)]
+    save_codec(first.model, tmp_path / "first")
+    stored = Codec.load(tmp_path / "first").model
+    save_codec(stored, tmp_path / "second")
+    assert str(tmp_path) not in (tmp_path / "second" / "config.json").read_text()
+    resume(stored.quantizer)
+    again = Trainer(stored, pool, Schedule(30, 3, 0.5, 1e-4, 0), seed=6, fresh=False)
+    going_on = np.mean([again.step(0.5)["loss"] for _ in range(5)])
+    assert going_on < 1.15 * np.mean(losses[-5:])
+    assert going_on < 0.95 * losses[0]
+
+
+def test_going_on_from_a_codec_of_other_sizes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CodecError, match=r"'giblet-12khz' has .*\(12000, 8, 1024\), .* 64\)"):
+        train_codec(tmp_path / "mine", **TOY, start_from="giblet-12khz")
+
+
+def test_humanised_speech_keeps_its_length_and_band_but_not_its_samples() -> None:
+    spoken = 0.1 * np.sin(2 * np.pi * 300 * np.arange(3 * RATE_HZ) / RATE_HZ)
+    for seed in range(8):
+        found = codec_augment.humanise(spoken, np.random.default_rng(seed), RATE_HZ)
+        assert len(found) == pytest.approx(len(spoken), rel=0.02)
+        power = np.abs(np.fft.rfft(found)) ** 2
+        hz = np.fft.rfftfreq(len(found), 1 / RATE_HZ)
+        assert power[(hz > 200) & (hz < 420)].sum() > 0.8 * power.sum()
+        assert np.std(found) > 0.02
+        assert not np.allclose(found[: len(spoken) // 2], spoken[: len(spoken) // 2], atol=1e-3)
 
 
 def test_diverged_training_says_so(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_the_schema_is_valid_and_every_key_explained() -> None:
 
 
 def test_the_demo_settings_fit() -> None:
-    demo = yaml.safe_load((ROOT / "config/blocks/features.yaml").read_text())["features"]
+    demo = yaml.safe_load((ROOT / "config/config.yaml").read_text())["features"]
     assert completed(demo)["audio"]["n_codebooks"] == 8
 
 

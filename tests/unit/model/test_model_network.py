@@ -90,12 +90,9 @@ def shipped():
     schema = yaml.safe_load((config / "schemas" / "model.schema.yaml").read_text())
     default = {name: part["default"] for name, part in schema["properties"].items()}
     yield "defaults", default, SIZES["sherlock"]
-    base = config / "config.yaml"
-    if not base.exists():
-        base = config / "blocks" / "model.yaml"
-    demo = {**default, **yaml.safe_load(base.read_text())["model"]}
+    demo = {**default, **yaml.safe_load((config / "config.yaml").read_text())["model"]}
     yield "demo", demo, SIZES[""]
-    for path in sorted([*config.glob("datasets/*.yaml"), *config.glob("blocks/model-*.yaml")]):
+    for path in sorted(config.glob("datasets/*.yaml")):
         model = {**demo, **(yaml.safe_load(path.read_text()) or {}).get("model", {})}
         if model != demo:
             yield path.stem, model, next(SIZES[name] for name in SIZES if name in path.stem)

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from giblet.errors import ValidationError
-from giblet.validate.report.media import Budget, film, picture, sound
+from giblet.validate.report.media import TOO_LARGE, Budget, Media, film, picture, sound
 
 RATE = 12000
 
@@ -60,6 +60,16 @@ def test_budget_counts_base64():
     assert budget.embed(b"12345", ".png")
     assert budget.used == 8
     assert budget.embed(b"1", ".png") == ""
+
+
+def test_all_or_nothing_takes_back_the_room():
+    budget = Budget(20)
+    items = []
+    with budget.all_or_nothing(items):
+        items += [Media("a", budget.embed(b"123", ".png")), Media("b", reason=TOO_LARGE)]
+    assert budget.used == 0
+    assert [media.uri for media in items] == ["", ""]
+    assert {media.reason for media in items} == {TOO_LARGE}
 
 
 def make_film(path, n_frames, rate=Fraction(12)):

@@ -12,6 +12,7 @@ CONFIG = {
     "simulate": {"film": {"make": False}, "bold": {"make": False}},
     "features": {"audio": {"codec": "giblet-12khz", "n_codebooks": 8, "bandwidth_kbps": 3.0}},
     "align": {"scheme": "runs", "gap_s": 30, "delays_trs": [1, 2, 3]},
+    "train": {"baseline": {"decode_delays_trs": [2, 4]}},
 }
 
 
@@ -22,7 +23,10 @@ def text_of(config):
 def test_values_are_filled_in():
     said = text_of(CONFIG)
     assert "giblet-12khz (8 codebooks, 3 kbit/s)" in said["Features"]
-    assert "delayed by 1, 2 and 3 TRs" in said["Linear baseline"]
+    assert (
+        "delayed by 1, 2 and 3 TRs; for decoding it reads BOLD 2 and 4 TRs later"
+        in said["Linear baseline"]
+    )
 
 
 def test_nothing_is_left_unfilled():
@@ -39,6 +43,12 @@ def test_conditions_hold():
     assert "Whole runs were held out" in text_of(CONFIG)["Alignment and split"]
     simulated = {**CONFIG, "simulate": {"film": {"make": True}, "bold": {"make": True}}}
     assert "no person was scanned" in text_of(simulated)["Study"]
+
+
+def test_no_smoothing_is_not_smoothing_by_zero():
+    smoothed = text_of({**CONFIG, "brain": {"smoothing_fwhm_mm": 4}})["fMRI"]
+    assert "kernel of 4 mm" in smoothed
+    assert "kernel" not in text_of({**CONFIG, "brain": {"smoothing_fwhm_mm": 0}})["fMRI"]
 
 
 def test_unused_parts_are_not_described():

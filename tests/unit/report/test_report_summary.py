@@ -3,10 +3,12 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from giblet.validate.report import examples, figures, score_tables, summary
 from giblet.validate.report.files import Files
+from giblet.validate.report.opening import opening
 from giblet.validate.report.study import load
 from giblet.validate.report.truth import truth
 from tests.support import report_files
@@ -25,10 +27,10 @@ def null_study(tmp_path_factory):
 
 
 def test_null_study_says_that_nothing_was_found(null_study):
-    opening = summary.opening(null_study)
-    assert not opening.found
-    assert opening.heading == "Nothing was found"
-    assert "neither the network nor ridge" in " ".join(opening.sentences)
+    first = opening(null_study)
+    assert not first.found
+    assert first.heading == "Nothing was found"
+    assert "neither the network nor ridge" in " ".join(first.sentences)
     assert {row.network.answer for row in summary.rows(null_study)} == {"no"}
 
 
@@ -40,7 +42,7 @@ def test_null_study_names_the_floors_it_does_not_beat(null_study):
 
 def test_ridge_that_wins_is_said_to_win(tmp_path):
     study = studied(tmp_path, strength={"model": 0.4, "from_bold": 0, "ridge": 1})
-    text = " ".join(summary.opening(study).sentences)
+    text = " ".join(opening(study).sentences)
     assert (
         "Ridge, the linear baseline, is better than the network at predicting brain activity"
         in text
@@ -50,7 +52,7 @@ def test_ridge_that_wins_is_said_to_win(tmp_path):
 
 def test_network_that_wins_is_said_to_win(tmp_path):
     study = studied(tmp_path, strength={"model": 1, "from_bold": 1, "ridge": 0.3})
-    text = " ".join(summary.opening(study).sentences)
+    text = " ".join(opening(study).sentences)
     assert "The network is better than ridge at predicting brain activity" in text
     assert "tells the picture, sound and words from measured brain activity" in text
 
@@ -59,6 +61,19 @@ def test_interval_without_permutations_is_explained(study):
     assert any(
         "the permutation test does not agree (p = 0.2006)" in s for s in summary.failures(study)
     )
+
+
+def test_equalling_the_nearest_clip_is_said(tmp_path):
+    results = report_files.make_results(tmp_path)
+    path = results / "validate/fmri/metrics.csv"
+    table = pd.read_csv(path)
+    nearest = (table["metric"] == "r_mean") & (table["source"] == "floor_nearest")
+    table.loc[nearest, "value"] = 0.18
+    table.to_csv(path, index=False)
+    changed = load(Files(results, report_files.inputs(results)), "giblet")
+    text = " ".join(opening(changed).sentences)
+    assert "Ridge does not beat the nearest training clip at predicting brain activity" in text
+    assert "Ridge predicts held-out brain activity" in text
 
 
 def test_truth_is_stated_against_what_was_planted(study):

@@ -161,11 +161,30 @@ def null_scores(rng, n_subjects):
     return scores
 
 
+def test_equalling_the_nearest_clip_is_still_finding_something():
+    rows = [("identification_pairwise", "floor_nearest", "", 0.8, 0.0)]
+    rows += [("identification_pairwise", "floor_shifted", "", 0.5, 0.0)]
+    for who in ("sub-1", "sub-2"):
+        rows.append(("identification_pairwise", "from_bold", who, 0.78, 0.05))
+    scores = table(*rows)
+    assert verdicts.ask(scores, "video", "from_bold").answer == Answer.YES
+    nearest = verdicts.compare(scores, "identification_pairwise", "from_bold", "floor_nearest")
+    assert nearest.verdict == Verdict.LEVEL
+
+
+@given(name=st.sampled_from([*words.METRICS, "novel"]))
+def test_headlines_stand_before_identification(name):
+    if name.startswith("identification"):
+        assert words.place("ssim") < words.place(name)
+    elif name in words.METRICS:
+        assert words.place(name) < words.place("identification_top1") < words.place("novel")
+
+
 @pytest.mark.parametrize("n_subjects", [1, 2, 3])
 def test_null_studies_rarely_find_anything(n_subjects):
     rng = np.random.default_rng(n_subjects)
     found = [
-        verdicts.anything_found(verdicts.ask_all(null_scores(rng, n_subjects))) for _ in range(200)
+        verdicts.anything_found(verdicts.ask_all(null_scores(rng, n_subjects))) for _ in range(150)
     ]
     assert np.mean(found) <= 0.05
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -49,16 +50,30 @@ class Study(SimpleNamespace):
 
 
 @pytest.fixture(scope="session")
-def make_study(tmp_path_factory):
-    """Function that makes a study: settings of the truth, of the film, and of the scans."""
+def film_files(tmp_path_factory):
+    """Function that gives the stimulus files of both runs, made once for each kind of film."""
 
-    def make(*, film=None, scan=None, subjects=SUBJECTS, scans=True, **truth) -> Study:
-        folder = tmp_path_factory.mktemp("study")
+    @cache
+    def make(words: bool, sound: bool) -> dict[str, list[Path]]:
+        folder = tmp_path_factory.mktemp("film")
         files = [
-            write_stimulus(folder, run, n, **(film or {}))
+            write_stimulus(folder, run, n, words=words, sound=sound)
             for run, n in zip(RUNS, N_TRS, strict=True)
         ]
-        stimulus = {name: [part[name] for part in files] for name in ("frames", "audio", "text")}
+        return {name: [part[name] for part in files] for name in ("frames", "audio", "text")}
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_study(tmp_path_factory, film_files):
+    """Function that makes a study: what its film has, and settings of truth and scans."""
+
+    def make(
+        *, words=False, sound=True, scan=None, subjects=("sub-01",), scans=True, **truth
+    ) -> Study:
+        folder = tmp_path_factory.mktemp("study")
+        stimulus = film_files(words, sound)
         path = folder / "truth.h5"
         write_truth(path, runs=RUNS, subjects=subjects, **stimulus, **{**TRUTH, **truth})
         bold = {(s, r): folder / f"{s}_{r}_bold.nii.gz" for s in subjects for r in RUNS}
@@ -70,7 +85,7 @@ def make_study(tmp_path_factory):
             values = {name: file[name][:] for name in names}
             values |= {"attrs": dict(file.attrs), "weights": file["weights_shared"][:]}
             values |= {"names": [name.decode() for name in file["region_names"][:]]}
-        return Study(folder=folder, path=path, truth=values, bold=bold, tables=tables)
+        return Study(path=path, truth=values, bold=bold, tables=tables, stimulus=stimulus)
 
     return make
 
@@ -93,4 +108,16 @@ def study(make_study) -> Study:
     import torch
 
     torch.set_num_threads(1)
-    return make_study()
+    return make_study(words=True, subjects=SUBJECTS)
+
+
+@pytest.fixture(scope="session")
+def wordless(make_study) -> Study:
+    """A study with picture and sound alone, in which heads lie still."""
+    return make_study(scan={"motion": 0.0})
+
+
+@pytest.fixture(scope="session")
+def silent(make_study) -> Study:
+    """A study without signal, drift and motion."""
+    return make_study(signal=0.0, scan={"drift": 0.0, "motion": 0.0})

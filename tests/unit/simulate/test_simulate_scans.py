@@ -16,7 +16,7 @@ from giblet.simulate.noise import (
     head_motion,
     without_drift,
 )
-from tests.unit.simulate.conftest import scan_subject
+from tests.unit.simulate.conftest import Study, scan_subject
 
 
 def test_scans_lie_in_mni_space_with_their_tr(study):
@@ -65,13 +65,21 @@ def test_subjects_and_runs_have_noise_of_their_own(study):
     assert np.abs(r[np.triu_indices(3, 1)]).max() < 0.06
 
 
-def test_confounds_tell_what_motion_did(make_study):
-    study = make_study(
-        film={"words": False},
-        subjects=("sub-01",),
-        signal=0.0,
-        scan={"drift": 0.0, "motion": 3.0},
-    )
+@pytest.fixture
+def rescan(silent, tmp_path):
+    """Function that scans the study without signal again, with other settings."""
+
+    def scan(**settings):
+        bold = {("sub-01", run): tmp_path / f"{run}.nii.gz" for run in ("run-1", "run-2")}
+        tables = {("sub-01", run): tmp_path / f"{run}.tsv" for run in ("run-1", "run-2")}
+        scan_subject(silent.path, "sub-01", bold, tables, **settings)
+        return Study(truth=silent.truth, bold=bold, tables=tables)
+
+    return scan
+
+
+def test_confounds_tell_what_motion_did(rescan):
+    study = rescan(drift=0.0, motion=3.0)
     moved = pd.read_csv(study.tables["sub-01", "run-1"], sep="\t")
     assert tuple(moved.columns) == MOTION_COLUMNS
     assert len(moved) == 220
@@ -82,18 +90,10 @@ def test_confounds_tell_what_motion_did(make_study):
     assert left.std() == pytest.approx(1.0, abs=0.1)
 
 
-def test_drift_is_slow_and_of_the_stated_size(make_study):
-    with_drift, without = (
-        make_study(
-            film={"words": False},
-            subjects=("sub-01",),
-            signal=0.0,
-            scan={"drift": drift, "motion": 0.0},
-        ).load("sub-01", "run-1")
-        for drift in (2.0, 0.0)
-    )
-    assert (with_drift - without).std() == pytest.approx(2.0, rel=0.1)
-    assert np.allclose(without_drift(with_drift - without, 1.5), 0, atol=0.1)
+def test_drift_is_slow_and_of_the_stated_size(rescan, silent):
+    drift = rescan(drift=2.0, motion=0.0).load("sub-01", "run-1") - silent.load("sub-01", "run-1")
+    assert drift.std() == pytest.approx(2.0, rel=0.1)
+    assert np.allclose(without_drift(drift, 1.5), 0, atol=0.1)
 
 
 def test_noise_has_the_stated_memory_and_variance_whatever_the_block():

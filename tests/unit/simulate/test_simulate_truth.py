@@ -21,8 +21,8 @@ def over_runs(study, read, subject):
     return np.concatenate([without_drift(read(subject, run), 1.5) for run in ("run-1", "run-2")])
 
 
-def test_measured_and_noiseless_correlate_as_stated(make_study):
-    study = make_study(film={"words": False}, subjects=("sub-01",), scan={"motion": 0.0})
+def test_measured_and_noiseless_correlate_as_stated(wordless):
+    study = wordless
     r = correlation(over_runs(study, study.load, "sub-01"), over_runs(study, study.clean, "sub-01"))
     ceiling = study.truth["ceiling"]
     responsive = ceiling > 0
@@ -77,8 +77,6 @@ def test_the_response_peaks_at_the_stated_delay_and_never_precedes_its_cause(del
 
 def test_measured_bold_lags_the_drive_by_the_planted_delay(make_study):
     study = make_study(
-        film={"words": False},
-        subjects=("sub-01",),
         ceiling_low=0.9,
         ceiling_high=0.9,
         delay_jitter_s=1.5,
@@ -107,7 +105,7 @@ def _peak(scores):
     return top + 0.5 * (low - high) / (low - 2 * middle + high)
 
 
-def test_an_earlier_scene_is_not_felt_before_it_happens(make_study, tmp_path):
+def test_an_earlier_scene_is_not_felt_before_it_happens():
     rng = np.random.default_rng(0)
     drive = rng.standard_normal((120, 2))
     changed = drive.copy()
@@ -135,8 +133,8 @@ def test_delays_scatter_as_stated(study):
     assert np.std(study.truth["delay_s"]) == pytest.approx(0.7, abs=0.1)
 
 
-def test_without_signal_there_is_nothing_to_find(make_study):
-    study = make_study(film={"words": False}, subjects=("sub-01",), signal=0.0)
+def test_without_signal_there_is_nothing_to_find(silent):
+    study = silent
     assert not study.truth["responds"].any()
     assert not study.truth["ceiling"].any()
     assert not study.truth["weights"].any()
@@ -144,15 +142,15 @@ def test_without_signal_there_is_nothing_to_find(make_study):
     assert study.load("sub-01", "run-1").std() > 0.5
 
 
-def test_half_the_signal_lowers_the_ceiling_accordingly(make_study, study):
+def test_half_the_signal_lowers_the_ceiling_accordingly(make_study, wordless):
     weak = make_study(signal=0.5, scans=False)
-    full = study.truth["ceiling"]
+    full = wordless.truth["ceiling"]
     expected = 0.5 * full / np.sqrt(0.25 * full**2 + 1 - full**2)
     assert np.allclose(weak.truth["ceiling"], expected, atol=1e-5)
 
 
 def test_regions_of_what_the_film_lacks_fall_silent(make_study):
-    study = make_study(film={"words": False, "sound": False}, subjects=("sub-01",), scans=False)
+    study = make_study(sound=False, scans=False)
     names = study.truth["names"]
     ceiling, region = study.truth["ceiling"], study.truth["region"]
     for name in ("sound", "words", "sound+words", "nothing"):
@@ -162,11 +160,11 @@ def test_regions_of_what_the_film_lacks_fall_silent(make_study):
     assert not study.truth["responds"][:, 1:].any()
 
 
-def test_another_subject_leaves_the_others_as_they_were(make_study, study):
-    alone = make_study(subjects=("sub-02",), scans=False)
-    with h5py.File(study.path) as both, h5py.File(alone.path) as one:
-        assert np.array_equal(both["weights/sub-02"][:], one["weights/sub-02"][:])
-        assert np.array_equal(noiseless(both, "sub-02", "run-2"), noiseless(one, "sub-02", "run-2"))
+def test_another_subject_leaves_the_others_as_they_were(make_study, wordless):
+    more = make_study(subjects=("sub-00", "sub-01"), scans=False)
+    with h5py.File(wordless.path) as one, h5py.File(more.path) as both:
+        assert np.array_equal(both["weights/sub-01"][:], one["weights/sub-01"][:])
+        assert np.array_equal(noiseless(both, "sub-01", "run-2"), noiseless(one, "sub-01", "run-2"))
 
 
 def test_ceilings_in_the_wrong_order_are_refused(make_study):
@@ -176,4 +174,4 @@ def test_ceilings_in_the_wrong_order_are_refused(make_study):
 
 def test_voxels_larger_than_brains_are_refused(make_study):
     with pytest.raises(ConfigError, match=r"voxel_mm is 40: only \d+ voxels"):
-        make_study(film={"words": False}, voxel_mm=40)
+        make_study(voxel_mm=40)

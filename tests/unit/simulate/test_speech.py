@@ -1,5 +1,7 @@
 """Synthesised speech: audible, repeatable, and clear about what it cannot do."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -20,10 +22,12 @@ def test_speech_has_the_energy_of_a_voice():
     assert 0.3 < np.abs(samples).max() <= 1
 
 
-@pytest.mark.parametrize("voice", ["en", "en-us+f2", "en-us+f5"])
+@pytest.mark.parametrize("voice", ["en", "en-us+f3"])
 def test_same_text_gives_the_same_samples_whatever_was_said_before(voice):
     first, _ = synthesise(TEXT, voice)
-    other, _ = synthesise("Something else.", "en-us+f3")
+    other, _ = synthesise("Something else.", "en-us+m3")
+    # The synthesiser would seed its noise by the clock, in seconds.
+    time.sleep(1.05)
     again, _ = synthesise(TEXT, voice)
     assert np.array_equal(first, again)
     assert len(other) != len(first)

@@ -1,0 +1,68 @@
+"""validate: what comes back as pictures, scored and shown."""
+
+
+rule validate_video_scores:
+    input:
+        study=STUDY,
+        predictions=PREDICTIONS,
+        baseline=BASELINE,
+    output:
+        metrics=report(
+            f"{VALIDATE}/video/metrics.csv",
+            category="Video",
+            caption="../workflow/report/validate_metrics.rst",
+        ),
+        trs=f"{VALIDATE}/video/trs.tsv",
+    log:
+        f"{LOGS}/validate/video_scores.log",
+    benchmark:
+        f"{BENCHMARKS}/validate/video_scores.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=120,
+    params:
+        **STATISTICS,
+        code=code("validate_video_scores.py"),
+    script:
+        "../workflow/scripts/validate_video_scores.py"
+
+
+rule validate_video_figures:
+    input:
+        study=STUDY,
+        predictions=PREDICTIONS,
+        trs=f"{VALIDATE}/video/trs.tsv",
+    output:
+        examples=f"{VALIDATE}/video/examples.tsv",
+        frames=report(
+            expand(
+                f"{VALIDATE}/video/frames_{{kind}}_{{number}}.png",
+                kind=["best", "median", "worst", "random"],
+                number=EXAMPLES,
+            ),
+            category="Video",
+            caption="../workflow/report/validate_samples.rst",
+        ),
+        films=expand(
+            f"{VALIDATE}/video/{{run}}_{{source}}.mp4", run=TEST_RUNS, source=FILMS
+        ),
+        scores=f"{VALIDATE}/video/scores.png",
+    log:
+        f"{LOGS}/validate/video_figures.log",
+    benchmark:
+        f"{BENCHMARKS}/validate/video_figures.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        **settings("seed", "validate/video"),
+        runs=TEST_RUNS,
+        code=code("validate_video_figures.py"),
+    script:
+        "../workflow/scripts/validate_video_figures.py"

@@ -1,0 +1,164 @@
+"""Inter-subject correlation against brute force, and planted ceilings recovered."""
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from giblet.brain import ceiling as module
+from giblet.brain.ceiling import ceiling_from_isc, leave_one_out, make_ceiling
+from giblet.errors import BrainError
+from giblet.store import writing
+
+N_TRS, N_VOXELS = 200, 12
+
+
+def write_run(folder, name, bold, valid=None, tr_s="1.5"):
+    path = folder / f"{name}.h5"
+    with writing(path, stage="brain", run=name.split("/")[1], tr_s=tr_s) as file:
+        file["bold"] = bold.astype(np.float32)
+        file["valid"] = np.ones(bold.shape[1], bool) if valid is None else valid
+    return path
+
+
+def film_viewers(rho, n_subjects, n_trs=N_TRS, seed=0):
+    """BOLD of subjects whose voxels correlate with one shared response by `rho`."""
+    rng = np.random.default_rng(seed)
+    shared = rng.standard_normal((n_trs, len(rho)))
+    noise = rng.standard_normal((n_subjects, n_trs, len(rho)))
+    level = 1 + 9 * rng.random((n_subjects, 1, len(rho)))  # of any scale: z-scores come later
+    return level * (rho * shared + np.sqrt(1 - rho**2) * noise)
+
+
+def brute_force(bold, valid):
+    """The definition, one voxel at a time."""
+    r = np.full(valid.shape, np.nan)
+    for s in range(bold.shape[0]):
+        for v in range(bold.shape[2]):
+            others = [k for k in range(bold.shape[0]) if k != s and valid[k, v]]
+            if valid[s, v] and others:
+                z = [(bold[k, :, v] - bold[k, :, v].mean()) / bold[k, :, v].std() for k in others]
+                r[s, v] = np.corrcoef(bold[s, :, v], np.mean(z, axis=0))[0, 1]
+    return r
+
+
+@pytest.mark.parametrize("n_subjects", [1, 2, 5])
+def test_leave_one_out_is_its_definition(n_subjects):
+    bold = film_viewers(np.linspace(0, 0.9, N_VOXELS), n_subjects)
+    valid = np.random.default_rng(1).random((n_subjects, N_VOXELS)) > 0.3
+    expected = brute_force(bold, valid)
+    r, n_others = leave_one_out(bold.copy(), valid)
+    np.testing.assert_allclose(r, expected, atol=1e-12)
+    np.testing.assert_array_equal(n_others[valid], (valid.sum(0) - valid)[valid])
+
+
+def test_runs_are_averaged_as_fisher_z_by_their_length(tmp_path, monkeypatch):
+    # Blocks of one voxel: the seams must not show.
+    monkeypatch.setattr(module, "BLOCK_BYTES", 1)
+    rho = np.linspace(0.1, 0.9, N_VOXELS)
+    bold = {"run-1": film_viewers(rho, 3, 200, 1), "run-2": film_viewers(rho, 3, 80, 2)}
+    names = [f"sub-{s}/{run}" for s in range(3) for run in bold]
+    paths = [write_run(tmp_path, n, bold[n[6:]][int(n[4])]) for n in names]
+    make_ceiling(tmp_path / "ceiling.h5", paths, scan_names=names, tr_s="1.5")
+    every = np.ones((3, N_VOXELS), bool)
+    z = [np.arctanh(brute_force(bold[run].astype(np.float32), every)) for run in bold]
+    expected = np.tanh((197 * z[0] + 77 * z[1]) / (197 + 77))
+    with h5py.File(tmp_path / "ceiling.h5") as file:
+        assert file.attrs["n_subjects"] == 3
+        assert file.attrs["note"] == ""
+        for s in range(3):
+            np.testing.assert_allclose(file[f"isc/sub-{s}"][:], expected[s], atol=1e-5)
+            assert file[f"ceiling/sub-{s}"].dtype == np.float32
+
+
+def test_runs_are_cut_to_the_shortest_scan(tmp_path):
+    bold = film_viewers(np.full(N_VOXELS, 0.8), 2)
+    paths = [
+        write_run(tmp_path, "sub-1/run-1", bold[0]),
+        write_run(tmp_path, "sub-2/run-1", bold[1, :150]),
+    ]
+    names = ["sub-1/run-1", "sub-2/run-1"]
+    make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5)
+    expected = brute_force(bold[:, :150], np.ones((2, N_VOXELS), bool))
+    with h5py.File(tmp_path / "c.h5") as file:
+        np.testing.assert_allclose(file["isc/sub-2"][:], expected[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("names", [["sub-1/run-1", "sub-1/run-2"], ["sub-1/run-1", "sub-2/run-2"]])
+def test_without_company_there_is_no_ceiling(tmp_path, names, capsys):
+    bold = film_viewers(np.full(N_VOXELS, 0.8), 2)
+    paths = [write_run(tmp_path, name, bold[k]) for k, name in enumerate(names)]
+    make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5)
+    with h5py.File(tmp_path / "c.h5") as file:
+        assert "no run was seen by two subjects" in file.attrs["note"]
+        assert np.isnan(file["isc/sub-1"][:]).all()
+        assert np.isnan(file["ceiling/sub-1"][:]).all()
+    assert "nobody to compare with" in capsys.readouterr().out
+
+
+def test_a_subject_alone_in_a_run_is_compared_in_the_others(tmp_path):
+    bold = film_viewers(np.full(N_VOXELS, 0.8), 2)
+    names = ["sub-1/run-1", "sub-2/run-1", "sub-1/run-2"]
+    paths = [write_run(tmp_path, n, bold[k]) for n, k in zip(names, (0, 1, 0), strict=True)]
+    make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5)
+    expected = brute_force(bold, np.ones((2, N_VOXELS), bool))
+    with h5py.File(tmp_path / "c.h5") as file:
+        np.testing.assert_allclose(file["isc/sub-1"][:], expected[0], atol=1e-5)
+
+
+def test_invalid_voxels_have_no_ceiling_and_spoil_none(tmp_path):
+    bold = film_viewers(np.full(N_VOXELS, 0.8), 3)
+    bold[1, :, 4] = 0
+    valid = np.ones((3, N_VOXELS), bool)
+    valid[1, 4] = False
+    names = [f"sub-{s}/run-1" for s in range(3)]
+    paths = [write_run(tmp_path, n, bold[s], valid[s]) for s, n in enumerate(names)]
+    make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5)
+    with h5py.File(tmp_path / "c.h5") as file:
+        assert np.isnan(file["ceiling/sub-1"][4])
+        assert np.isfinite(np.delete(file["ceiling/sub-1"][:], 4)).all()
+        pair = np.corrcoef(bold[0, :, 4], bold[2, :, 4])[0, 1]
+        assert file["isc/sub-0"][4] == pytest.approx(pair, abs=1e-5)
+        assert file["ceiling/sub-0"][4] == pytest.approx(np.sqrt(pair), abs=1e-5)
+
+
+@pytest.mark.parametrize("n_subjects", [2, 3, 10])
+@pytest.mark.parametrize("rho", [0.3, 0.6, 0.9])
+def test_a_planted_ceiling_is_recovered(n_subjects, rho):
+    bold = film_viewers(np.full(400, rho), n_subjects, n_trs=400)
+    r, n_others = leave_one_out(bold, np.ones((n_subjects, 400), bool))
+    assert np.median(ceiling_from_isc(r, n_others)) == pytest.approx(rho, abs=0.03)
+
+
+@given(st.floats(-1, 1), st.integers(1, 40))
+@settings(max_examples=200, deadline=None)
+def test_the_ceiling_solves_the_equation_it_comes_from(isc, n):
+    rho = float(ceiling_from_isc(np.array([isc]), np.array([n]))[0])
+    positive = max(isc, 0)
+    assert rho * np.sqrt(n * rho**2 / (1 + (n - 1) * rho**2)) == pytest.approx(positive, abs=1e-9)
+    assert positive - 1e-12 <= rho <= 1
+
+
+def test_negative_is_zero_and_unknown_stays_unknown():
+    found = ceiling_from_isc(np.array([-0.4, 0.0, np.nan, 0.25]), np.array([3, 3, 3, 1]))
+    np.testing.assert_array_equal(found[:2], 0)
+    assert np.isnan(found[2])
+    assert found[3] == pytest.approx(0.5)
+
+
+def test_copies_of_one_recording_do_not_break_fishers_z(tmp_path):
+    bold = film_viewers(np.full(N_VOXELS, 0.5), 1)[0]
+    names = ["sub-1/run-1", "sub-2/run-1"]
+    paths = [write_run(tmp_path, name, bold) for name in names]
+    make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5)
+    with h5py.File(tmp_path / "c.h5") as file:
+        np.testing.assert_allclose(file["ceiling/sub-1"][:], 1, atol=1e-5)
+
+
+def test_runs_of_different_masks_are_refused(tmp_path):
+    names = ["sub-1/run-1", "sub-2/run-1"]
+    shapes = ((N_TRS, 5), (N_TRS, 6))
+    paths = [write_run(tmp_path, n, np.ones(s)) for n, s in zip(names, shapes, strict=True)]
+    with pytest.raises(BrainError, match="'sub-1': 5, 'sub-2': 6"):
+        make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5)

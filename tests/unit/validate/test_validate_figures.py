@@ -1,0 +1,145 @@
+"""Figures and samples: all of them made, nothing chosen by eye, parcels too."""
+
+import shutil
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import image
+
+from giblet.validate.audio_figures import draw_audio
+from giblet.validate.fmri_figures import canonical, draw_fmri
+from giblet.validate.text_figures import draw_text
+from giblet.validate.video import score_video
+from giblet.validate.video_figures import KINDS, choose_examples, draw_video
+from tests.support.validate_files import make_validate_files
+from tests.unit.validate.conftest import STATISTICS
+
+SMALL = {"dpi": 40}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return make_validate_files(tmp_path_factory.mktemp("files"))
+
+
+@pytest.mark.parametrize("kind", ["voxels", "parcels"])
+def test_fmri_figures(files, tmp_path, kind):
+    shutil.copy(files / "fmri" / "voxels.h5", tmp_path / "voxels.h5")
+    with h5py.File(tmp_path / "voxels.h5", "a") as file:
+        file.attrs["kind"] = kind
+        file["sub-02/r"][:5] = np.nan
+    table = files / "fmri" / "by_region.csv"
+    draw_fmri(tmp_path / "voxels.h5", table, tmp_path, n_slices=3, **SMALL)
+    names = [f"{s}_{m}" for s in ("sub-01", "sub-02") for m in ("r", "r_normalised", "q")]
+    names += ["glass_r", "glass_r_ridge", "glass_delay", "model_vs_ridge", "regions"]
+    for name in names:
+        pixels = image.imread(tmp_path / f"{name}.png")
+        assert pixels[..., :3].std() > 0.02, name
+
+
+def test_all_unknown_scores_still_make_figures(files, tmp_path):
+    # A single subject has no ceiling, a short film no significant voxel.
+    shutil.copy(files / "fmri" / "voxels.h5", tmp_path / "voxels.h5")
+    with h5py.File(tmp_path / "voxels.h5", "a") as file:
+        for subject in ("sub-01", "sub-02"):
+            file[f"{subject}/r_normalised"][:] = np.nan
+            file[f"{subject}/q_ridge"][:] = 1
+    table = files / "fmri" / "by_region.csv"
+    draw_fmri(tmp_path / "voxels.h5", table, tmp_path, n_slices=2, **SMALL)
+    assert (tmp_path / "sub-01_r_normalised.png").exists()
+
+
+def test_left_of_the_picture_is_left_of_the_brain(tmp_path):
+    # The affine runs from right to left, as scanners often store it.
+    with h5py.File(tmp_path / "voxels.h5", "w") as file:
+        file.attrs["kind"] = "voxels"
+        file.attrs["grid_shape"] = [4, 4, 4]
+        file["ijk"] = np.array([[0, 1, 2], [3, 1, 2]])
+        file["affine"] = np.diag([-3.0, 3, 3, 1])
+        volume, inside = canonical(file, np.array([10.0, 20.0]))
+    assert volume[3, 1, 2] == 10
+    assert volume[0, 1, 2] == 20
+    assert inside.sum() == 2
+
+
+def test_spectrograms(files, tmp_path):
+    wavs = sorted((files / "audio").glob("*.wav"))
+    draw_audio(wavs, tmp_path, **SMALL)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "run-1_spectrograms.png",
+        "run-2_spectrograms.png",
+    }
+
+
+def test_retrieval_figure(files, tmp_path):
+    draw_text(files / "text" / "retrieved.tsv", tmp_path / "ranks.png", **SMALL)
+    assert image.imread(tmp_path / "ranks.png").std() > 0.05
+    empty = pd.read_csv(files / "text" / "retrieved.tsv", sep="\t").head(0)
+    empty.to_csv(tmp_path / "empty.tsv", sep="\t", index=False)
+    draw_text(tmp_path / "empty.tsv", tmp_path / "none.png", **SMALL)
+    assert (tmp_path / "none.png").exists()
+
+
+@pytest.fixture(scope="module")
+def drawn(inputs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("video")
+    paths = {"metrics": folder / "metrics.csv", "trs": folder / "trs.tsv"}
+    score_video(inputs.study, inputs.predictions, inputs.baseline, **paths, **STATISTICS)
+    options = {"runs": inputs.planted.runs, "n_examples": 2, "scale": 2, "crf": 30, **SMALL}
+    draw_video(inputs.study, inputs.predictions, folder / "trs.tsv", folder, seed=7, **options)
+    return folder
+
+
+def test_films_and_stills_are_there(inputs, drawn):
+    import av
+
+    for run in inputs.planted.runs:
+        for source in ("original", "model", "from_bold", "from_predicted"):
+            with av.open(str(drawn / f"{run}_{source}.mp4")) as film:
+                assert sum(1 for _ in film.decode(video=0)) == 30 * 2
+    examples = pd.read_csv(drawn / "examples.tsv", sep="\t")
+    assert len(examples) == 8
+    assert all((drawn / name).exists() for name in examples["file"])
+    assert (drawn / "scores.png").exists()
+
+
+def test_best_and_worst_are_what_their_label_says(drawn):
+    examples = pd.read_csv(drawn / "examples.tsv", sep="\t")
+    trs = pd.read_csv(drawn / "trs.tsv", sep="\t")
+    mine = trs[trs["source"] == "from_bold"].merge(
+        examples[["run", "subject"]].drop_duplicates(), on=["run", "subject"]
+    )
+    assert examples.loc[examples["kind"] == "best", "ssim"].max() == pytest.approx(
+        mine["ssim"].max(), abs=1e-4
+    )
+    assert examples.loc[examples["kind"] == "worst", "ssim"].min() == pytest.approx(
+        mine["ssim"].min(), abs=1e-4
+    )
+
+
+def test_examples_are_drawn_by_the_seed_and_ordered_by_score():
+    ssim = np.random.default_rng(0).permutation(np.linspace(0, 1, 41))
+    ssim[3] = np.nan
+    chosen = choose_examples(ssim, 3, 1)
+    assert [example.kind for example in chosen] == [kind for kind in KINDS for _ in range(3)]
+    score = {(example.kind, example.number): ssim[example.place] for example in chosen}
+    assert score["best", 1] == np.nanmax(ssim)
+    assert score["worst", 1] == np.nanmin(ssim)
+    assert score["best", 1] > score["best", 2] > score["best", 3]
+    assert abs(score["median", 2] - np.nanmedian(ssim)) < 0.05
+    assert choose_examples(ssim, 3, 1) == chosen
+    draws = {
+        example.place
+        for seed in range(20)
+        for example in choose_examples(ssim, 3, seed)
+        if example.kind == "random"
+    }
+    assert len(draws) > 20
+
+
+def test_fewer_trs_than_examples_are_shown_again():
+    chosen = choose_examples(np.array([0.5, np.nan]), 4, 0)
+    assert len(chosen) == 16
+    assert {example.place for example in chosen if example.kind == "best"} == {0}

@@ -1,0 +1,131 @@
+"""Picture measures against scikit-image and scipy; films keep what they are given."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from skimage import metrics as reference
+from skimage.color import rgb2gray
+
+from giblet.validate.film import read_film, write_film
+from giblet.validate.picture_scores import (
+    area_mean,
+    enlarged,
+    frames_shown,
+    pixel_r,
+    psnr,
+    ssim,
+)
+
+
+def pictures(seed, shape=(36, 64, 3)):
+    rng = np.random.default_rng(seed)
+    true = rng.integers(0, 256, size=shape, dtype=np.uint8)
+    other = np.clip(true + rng.normal(0, 30, size=shape), 0, 255).astype(np.uint8)
+    return true, other
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_psnr_is_scikit_images(seed):
+    true, other = pictures(seed)
+    expected = reference.peak_signal_noise_ratio(true, other, data_range=255)
+    assert psnr(true, other) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ssim_is_scikit_images_of_the_luma(seed):
+    # skimage's own grey has other weights, so the pictures are grey to begin with.
+    true, other = (np.repeat(p[..., :1], 3, axis=2) for p in pictures(seed))
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    expected = reference.structural_similarity(
+        rgb2gray(true) * 255, rgb2gray(other) * 255, data_range=255, **options
+    )
+    assert ssim(true, other) == pytest.approx(expected, abs=1e-6)
+
+
+def test_ssim_by_its_formula_on_flat_pictures():
+    # Without structure only the luminance term is left: (2ab + c) / (a^2 + b^2 + c).
+    a, b = np.full((20, 20, 3), 50, np.uint8), np.full((20, 20, 3), 150, np.uint8)
+    c = (0.01 * 255) ** 2
+    assert ssim(a, b) == pytest.approx((2 * 50 * 150 + c) / (50**2 + 150**2 + c), abs=1e-6)
+
+
+def test_pixel_r_is_scipys():
+    true, other = pictures(0)
+    expected = stats.pearsonr(true.ravel().astype(float), other.ravel().astype(float)).statistic
+    assert pixel_r(true, other) == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_same_picture_is_perfect_and_blanks_are_defined():
+    true, _ = pictures(0)
+    assert (psnr(true, true), ssim(true, true)) == (100.0, pytest.approx(1.0))
+    assert pixel_r(true, true) == pytest.approx(1.0)
+    blank = np.full_like(true, 128)
+    assert np.isnan(pixel_r(blank, true))
+    assert pixel_r(true, blank) == 0
+
+
+def test_pictures_smaller_than_the_window_are_scored():
+    true, other = pictures(0, (6, 9, 3))
+    assert -1 <= ssim(true, other) < ssim(true, true) == pytest.approx(1.0)
+
+
+def test_area_mean_of_whole_cells_and_of_uneven_ones():
+    picture = np.arange(4 * 6 * 3).reshape(1, 4, 6, 3)
+    cells = picture.reshape(1, 2, 2, 3, 2, 3).mean((2, 4))
+    np.testing.assert_allclose(area_mean(picture, 2, 3), cells)
+    assert area_mean(picture, 9, 16).shape == (1, 4, 6, 3)
+    flat = np.full((1, 7, 11, 3), 9)
+    np.testing.assert_allclose(area_mean(flat, 3, 4), 9)
+
+
+def test_enlarged_keeps_flat_pictures_and_corners():
+    flat = np.full((2, 3, 4, 3), 77.0)
+    assert (enlarged(flat, (9, 16)) == 77).all()
+    small = np.zeros((1, 2, 2, 3))
+    small[0, 1, 1] = 255
+    big = enlarged(small, (8, 8))
+    assert big[0, 0, 0].max() == 0
+    assert big[0, -1, -1].min() == 255
+
+
+@given(st.integers(1, 24), st.integers(1, 24))
+def test_frames_shown_are_spread_over_the_tr(frames, frames_out):
+    if frames_out > frames:
+        return
+    found = frames_shown(frames, frames_out)
+    assert len(set(found)) == frames_out
+    assert min(found) + max(found) in (frames - 1, frames)
+
+
+def test_frames_shown_are_those_the_network_is_trained_on():
+    losses = pytest.importorskip("giblet.train.losses")
+    for frames in range(1, 13):
+        for out in range(1, frames + 1):
+            assert frames_shown(frames, out) == losses.frames_out_index(frames, out)
+
+
+def test_film_comes_back_as_it_was_written(tmp_path):
+    rng = np.random.default_rng(0)
+    blocks = rng.integers(20, 236, size=(7, 3, 4, 1), dtype=np.uint8)
+    frames = np.repeat(blocks.repeat(5, 1).repeat(5, 2), 3, axis=3)  # odd sizes: 15 x 20
+    write_film(tmp_path / "film.mp4", frames, Fraction(4, 3), scale=1, crf=8)
+    back = read_film(tmp_path / "film.mp4", 15, 20)
+    assert back.shape == frames.shape
+    assert np.mean([psnr(a, b) for a, b in zip(frames, back, strict=True)]) > 33
+
+
+def test_film_lasts_as_long_as_its_trs(tmp_path):
+    import av
+
+    write_film(
+        tmp_path / "film.mp4", np.zeros((12, 8, 8, 3), np.uint8), Fraction(2), scale=2, crf=20
+    )
+    with av.open(str(tmp_path / "film.mp4")) as container:
+        stream = container.streams.video[0]
+        assert stream.codec_context.name == "h264"
+        assert stream.codec_context.pix_fmt == "yuv420p"
+        assert float(container.duration / av.time_base) == pytest.approx(6.0, abs=0.01)
