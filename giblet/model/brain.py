@@ -51,6 +51,7 @@ class BrainLayer(nn.Module):
             VoxelMap(n_features, n_voxels, subject_rank) for _ in range(n_subjects)
         )
         for own in self.own:
+            assert isinstance(own, VoxelMap)
             nn.init.zeros_(own.up.weight)
 
     def forward(self, z_BTP: Tensor, subject: int | None) -> Tensor:
@@ -154,6 +155,8 @@ class VolumeDecoder(nn.Module):
     def mirror(self, encoder: VolumeEncoder) -> None:
         """Start as the transpose of `encoder`."""
         for up, down in zip(self.up, reversed(list(encoder.down)), strict=True):
+            assert isinstance(up, nn.ConvTranspose3d)
+            assert isinstance(down, nn.Conv3d)
             up.weight.copy_(down.weight)
         self.place.copy_(encoder.place)
 

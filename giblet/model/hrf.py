@@ -148,35 +148,42 @@ class Delag(nn.Module):
 
 
 def wiener_filters(
-    kernels: NDArray[np.floating], n_follow: int, *, persistence: float = 0.7, noise: float = 1.0
+    kernels: NDArray[np.floating],
+    noise: NDArray[np.floating],
+    n_follow: int,
+    *,
+    persistence: float = 0.7,
 ) -> NDArray[np.float64]:
     """Best linear estimate of the drive from the BOLD of the TRs that follow.
 
     The drive is taken as a first-order autoregressive process of unit variance, the noise
-    as white with `noise` times the variance of the noiseless BOLD.
+    as white.
 
     Parameters
     ----------
     kernels : array of shape (n_groups, n_lags)
         Responses, as :meth:`HrfOperator.kernels` gives them.
+    noise : array of shape (n_groups,)
+        Variance of the noise over that of the noiseless BOLD.
     n_follow
         TRs after the present one that may be used.
+    persistence
+        Correlation of the drive from TR to TR.
 
     Returns
     -------
     array of shape (n_groups, n_follow + 1)
     """
     n_lags = kernels.shape[1]
-    lags = np.arange(n_follow + 1)
     # Drive at times -(n_lags - 1) .. n_follow, of which the BOLD at each lag is a mixture.
     times = np.arange(-(n_lags - 1), n_follow + 1)
     drive_cov = persistence ** np.abs(times[:, None] - times[None, :])
     out = np.zeros((len(kernels), n_follow + 1))
     for row, kernel in enumerate(kernels):
         mix = np.zeros((n_follow + 1, len(times)))
-        for lag in lags:
+        for lag in range(n_follow + 1):
             mix[lag, lag : lag + n_lags] = kernel[::-1]
         cov = mix @ drive_cov @ mix.T
-        cov += noise * cov[-1, -1] * np.eye(len(lags))
+        cov += noise[row] * cov[-1, -1] * np.eye(n_follow + 1)
         out[row] = np.linalg.solve(cov, mix @ drive_cov[:, times == 0])[:, 0]
     return out

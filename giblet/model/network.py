@@ -10,6 +10,7 @@ D latent, E text embedding, P features, V voxels, Z bottleneck.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +83,7 @@ class GibletNet(nn.Module):
         The HRF, how many groups of voxels have a delay, whether it is trained, and the TRs
         that the inverse filter reads ahead.
     dropout
-        Share dropped in layers 4, 7 and 10 while training.
+        Share dropped in layers 4, 5 (on its way to 6), 7 and 10 while training.
 
     Raises
     ------
@@ -132,13 +133,13 @@ class GibletNet(nn.Module):
         super().__init__()
         self.subjects, self.frames, self.frames_out = list(subjects), frames, frames_out
         self.max_frames, self.context_kernel_trs = max_frames, context_kernel_trs
-        grid = tuple(video_grid or (9, 16))
-        picture = {
+        rows, columns = video_grid or (9, 16)
+        picture: dict[str, Any] = {
             "height": height,
             "width": width,
             "channels": video_channels,
             "stride": video_stride,
-            "grid": grid,
+            "grid": (rows, columns),
         }
         codec = {
             "n_codebooks": n_codebooks,
@@ -159,7 +160,7 @@ class GibletNet(nn.Module):
         )
         widths = (video_width, audio_width, text_width)
         features = sum(widths)
-        around = {
+        around: dict[str, Any] = {
             "hidden": context_hidden, "kernel_trs": context_kernel_trs, "dropout": dropout
         }  # fmt: skip
         self.pool = Pool(n_in, widths)
@@ -173,6 +174,7 @@ class GibletNet(nn.Module):
             n_groups=hrf_groups, learn=learn_delays,
         )  # fmt: skip
         self.delag = Delag(n_follow=follow_trs, n_voxels=n_voxels, n_groups=hrf_groups)
+        self.voxel_dropout = nn.Dropout(dropout)
         self.gain = nn.Parameter(torch.ones(n_voxels))  # [V]: how far layer 6 trusts a voxel
         self.own_gain = nn.Parameter(torch.zeros(len(subjects), n_voxels))  # [S, V]
         # 6, 7, 8, 9
@@ -261,7 +263,8 @@ class GibletNet(nn.Module):
     def middle(self, drive_BTV: Tensor) -> tuple[Tensor, Tensor]:
         """Layers 6 to 9: bottleneck [B, T, Z] and mirrored brain layer [B, T, V]."""
         b, t = drive_BTV.shape[:2]
-        x = self.volume_in((drive_BTV * self.gain).flatten(0, 1))  # [B T, width of 6]
+        trusted = self.voxel_dropout(drive_BTV * self.gain)
+        x = self.volume_in(trusted.flatten(0, 1))  # [B T, width of 6]
         code, x = self.bottleneck(x)
         mirrored = self.volume_out(x).view(b, t, -1)  # [B, T, V]
         return code.view(b, t, -1), mirrored

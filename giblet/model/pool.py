@@ -39,6 +39,7 @@ class Pool(nn.Module):
             nn.Linear(inward, width) for inward, width in zip(n_in, widths, strict=True)
         )
         for turn in self.turns:
+            assert isinstance(turn, nn.Linear)
             _orthonormal(turn)
         self.register_buffer("mean", torch.zeros(sum(n_in)))
         self.register_buffer("std", torch.ones(sum(n_in)))
@@ -85,6 +86,8 @@ class Unpool(nn.Module):
     def mirror(self, pool: Pool) -> None:
         """Start as the inverse of `pool`."""
         for mine, its in zip(self.turns, pool.turns, strict=True):
+            assert isinstance(mine, nn.Linear)
+            assert isinstance(its, nn.Linear)
             mine.weight.copy_(its.weight.T)
             mine.bias.zero_()
         self.mean.copy_(pool.mean)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -66,7 +68,7 @@ class VideoEncoder(nn.Module):
         self.frames, self.grid, self.channels = frames, grid, channels
         self.first = SpaceTime(3, channels, kernel=2 * (stride // 2) + 1, stride=stride)
         self.second = SpaceTime(channels, 2 * channels, kernel=3, stride=2)
-        rows, columns = (-(-(-(-size // stride)) // 2) for size in (height, width))
+        rows, columns = (ceil(ceil(size / stride) / 2) for size in (height, width))
         self.width = frames * 2 * channels * rows * columns  # of layer 2A, a TR
         self.n_coarse = 4 * grid[0] * grid[1]
         self.n_features = self.n_coarse + 2 * channels * POOLED[0] * POOLED[1]
@@ -134,6 +136,7 @@ class VideoDecoder(nn.Module):
         self.norm = nn.GroupNorm(1, channels)
         self.out = nn.ConvTranspose2d(channels, 3, stride, stride=stride)
         nn.init.zeros_(self.out.weight)
+        assert self.out.bias is not None
         nn.init.zeros_(self.out.bias)
         self.register_buffer("mean_frame", torch.full((3, height, width), 0.5))
         self.n_coarse = 4 * grid[0] * grid[1]

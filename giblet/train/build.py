@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from giblet.errors import ModelError, TrainError
+from giblet.model.brain import VolumeDecoder, VolumeEncoder
 from giblet.model.hrf import wiener_filters
 from giblet.model.network import GibletNet
 from giblet.store import replacing
@@ -18,8 +19,8 @@ from giblet.train.data import Study
 from giblet.train.losses import log_unigram
 
 # Drive persists over TRs of a film; between the values of a still and of a fast-cut one.
-PERSISTENCE = 0.7
-NOISE = 2.0
+PERSISTENCE = 0.5
+NOISE_RANGE = (0.25, 4.0)  # of noise variance over signal variance
 LEARN_DELAYS = ("fixed", "study", "group", "voxel")
 
 
@@ -121,7 +122,8 @@ def build_network(
     )
     net = GibletNet(**kwargs)
     ijk = _ijk(study)
-    if ijk is not None:
+    if isinstance(net.volume_in, VolumeEncoder) and isinstance(net.volume_out, VolumeDecoder):
+        assert ijk is not None
         place = np.ravel_multi_index((ijk - ijk.min(0)).T, net.volume_in.padded)
         net.volume_in.place.copy_(torch.from_numpy(place))
         net.volume_out.place.copy_(net.volume_in.place)
@@ -136,11 +138,27 @@ def build_network(
 
 
 @torch.no_grad()
-def set_delag(net: GibletNet) -> None:
-    """Set the inverse filters to the best linear ones for the present delays."""
+def set_delag(net: GibletNet, explained: torch.Tensor | None = None) -> None:
+    """Set the inverse filters to the best linear ones for the present delays.
+
+    Parameters
+    ----------
+    explained : [V], optional
+        Share of each voxel's variance that its drive explains; a half where unknown. The less
+        it is, the more a filter smooths.
+    """
     kernels = net.hrf.kernels().double().cpu().numpy()
-    distinct, back = np.unique(kernels, axis=0, return_inverse=True)
-    found = wiener_filters(distinct, net.delag.n_follow, persistence=PERSISTENCE, noise=NOISE)
+    share = np.full(len(kernels), 0.5)
+    if explained is not None:
+        group = net.hrf.group.cpu().numpy()
+        total = np.bincount(group, explained.cpu().numpy(), len(kernels))
+        share = total / np.maximum(np.bincount(group, minlength=len(kernels)), 1)
+    noise = np.clip(1 / np.clip(share, 1e-3, 1) - 1, *NOISE_RANGE)
+    noise = 2 ** np.round(np.log2(noise))  # few distinct filters, whatever the number of voxels
+    distinct, back = np.unique(np.column_stack([kernels, noise]), axis=0, return_inverse=True)
+    found = wiener_filters(
+        distinct[:, :-1], distinct[:, -1], net.delag.n_follow, persistence=PERSISTENCE
+    )
     net.delag.filter.copy_(torch.from_numpy(found[back.ravel()]))
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -221,7 +222,9 @@ class Study:
         part = run.split[start:stop]
         return (part == SPLITS[split]) | (part == GAP)
 
-    def _bold(self, window: Window, length: int, subject: str, split: str | None) -> NDArray:
+    def _bold(
+        self, window: Window, length: int, subject: str, split: str | None
+    ) -> NDArray[np.float32]:
         run = self.runs[window.run]
         stop = min(window.start + length, run.n_trs)
         values = np.zeros((length, self.n_voxels), np.float32)
@@ -232,14 +235,14 @@ class Study:
 
     def _stimulus(
         self, window: Window, start: int, stop: int, split: str | None
-    ) -> dict[str, NDArray]:
+    ) -> dict[str, NDArray[Any]]:
         """TRs ``[start, stop)`` of the window's run, zeros outside the run and where hidden."""
         run = self.runs[window.run]
         group = self.file[f"runs/{run.name}"]
         low, high = max(0, start), min(stop, run.n_trs)
         length, inside = stop - start, slice(low - start, high - start)
         n_frames = self.max_frames
-        out = {
+        out: dict[str, NDArray[Any]] = {
             "video": np.zeros((length, *self.frame_shape), np.uint8),
             "codes": np.zeros((length, n_frames, self.n_codebooks), np.int64),
             "latents": np.zeros((length, n_frames, self.latent_dim), np.float32),

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from giblet.errors import TrainError
-from giblet.model.network import GibletNet
 from giblet.store import replacing
 from giblet.train.build import build_network, save_network
 from giblet.train.checkpoint import Checkpoints, checkpoint_key
@@ -21,18 +20,16 @@ from giblet.train.data import Batch, Study, Window, drawn_subjects, drawn_window
 from giblet.train.history import Progress, history_row, write_history
 from giblet.train.losses import MODALITIES, floors
 from giblet.train.objective import draw, evaluate, training_loss
+from giblet.train.optim import learning_rate, make_optimizer, pick_device
 from giblet.train.start import start_from_ridge
 
 # Settings of the config block `train`; the others are the network's.
 TRAINING = (
     "batch_windows", "bf16", "brain_weight", "video_weight", "audio_weight", "text_weight",
     "checkpoint_every", "clip_norm", "code_frames", "delay_lr_scale", "device",
-    "encoder_lr_scale", "eval_every", "lr", "modality_dropout", "patience", "start", "steps", "subjects_per_step",
-    "warmup_steps", "weight_decay", "window_trs",
+    "eval_every", "lr", "modality_dropout", "patience", "start", "start_lr_scale", "steps",
+    "subjects_per_step", "warmup_steps", "weight_decay", "window_trs",
 )  # fmt: skip
-STARTED = ("video_in", "audio_in", "text_in", "pool", "context_in", "brain.", "brain_out")
-UNDECAYED = ("gain", "own_gain", "delag.filter")
-LR_FLOOR = 0.05  # share of the learning rate that is left at the last step
 
 
 def train_network(
@@ -245,7 +242,7 @@ class Training:
             return
         named = ", ".join(f"{self.study.runs[w.run].name} TRs {w.start}-{w.stop}" for w in windows)
         raise TrainError(
-            f"step {step}: the loss or its gradient is {float(value)} on the batch of {named} in "
+            f"step {step}: the loss or its gradient is {value.item()} on the batch of {named} in "
             f"{self.study.path}: look at those TRs for values that are not finite, or lower "
             f"train/lr (now {self.settings['lr']}); the last checkpoint is kept"
         )
@@ -312,59 +309,3 @@ class Training:
             "trs_per_s": round(self.progress.trs_per_s, 2),
             "device": str(self.device),
         }
-
-
-def pick_device(name: str) -> torch.device:
-    """Device to train on; ``auto`` takes a GPU when there is one.
-
-    Raises
-    ------
-    TrainError
-        If a GPU is asked for and none is visible.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise TrainError(
-            f"train/device is {name!r}, but torch {torch.__version__} sees no GPU: set it to auto "
-            "or cpu, or run where there is one"
-        )
-    return torch.device(name)
-
-
-def learning_rate(step: int, settings: Mapping[str, Any]) -> float:
-    """Warm-up to ``lr``, then half a cosine down to a twentieth of it."""
-    warmup, n_steps = int(settings["warmup_steps"]), int(settings["steps"])
-    if step <= warmup:
-        return float(settings["lr"]) * step / max(warmup, 1)
-    part = (step - warmup) / max(n_steps - warmup, 1)
-    share = LR_FLOOR + (1 - LR_FLOOR) * 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
-    return float(settings["lr"]) * share
-
-
-def make_optimizer(net: GibletNet, settings: Mapping[str, Any]) -> torch.optim.AdamW:
-    """AdamW: weight decay on matrices only, rates of their own for what ridge has set.
-
-    Layers 2 to 5 and 10's map start at a regularised optimum, which full steps would leave
-    within a few batches on a small study; the delays are in seconds and need larger ones.
-    """
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in net.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        scale = 1.0
-        if name == "hrf.delay_s":
-            scale = float(settings["delay_lr_scale"])
-        elif name.startswith(STARTED):
-            scale = float(settings["encoder_lr_scale"])
-        free = parameter.ndim <= 1 or name in UNDECAYED
-        decay = 0.0 if free else float(settings["weight_decay"])
-        groups.setdefault((scale, decay), []).append(parameter)
-    return torch.optim.AdamW(
-        [
-            {"params": params, "weight_decay": decay, "scale": scale}
-            for (scale, decay), params in groups.items()
-        ],
-        lr=float(settings["lr"]),
-        betas=(0.9, 0.98),
-    )

@@ -6,7 +6,7 @@ what it scores is measured on the split in question. Suffixes: ``giblet.model.st
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -167,7 +167,7 @@ def floors(study: Study, split: str, frames_out: int, window_trs: int) -> dict[s
 
 
 def fractions(
-    means: dict[str, Tensor | float], floor: dict[str, float]
+    means: Mapping[str, Tensor | float], floor: Mapping[str, float]
 ) -> dict[str, Tensor | float]:
     """Losses as fractions of the constant predictor's; ``audio`` is the mean of its two."""
     parts = {term: means[term] / floor[term] for term in TERMS if term in means and term in floor}
@@ -177,7 +177,7 @@ def fractions(
     return parts
 
 
-def weighted(parts: dict[str, Tensor | float], weights: dict[str, float]) -> Tensor | float:
+def weighted(parts: Mapping[str, Tensor | float], weights: Mapping[str, float]) -> Tensor | float:
     """Weighted mean of the fractions: 1.0 when nothing was learnt."""
     used = {name: weights[name] for name in parts if weights[name] > 0}
     return sum((parts[name] * weight for name, weight in used.items()), start=0.0) / sum(
@@ -185,7 +185,7 @@ def weighted(parts: dict[str, Tensor | float], weights: dict[str, float]) -> Ten
     )
 
 
-def mean_fractions(all_parts: Iterable[dict[str, Tensor | float]]) -> dict[str, Tensor | float]:
+def mean_fractions(all_parts: Iterable[Mapping[str, Tensor | float]]) -> dict[str, Tensor | float]:
     """Mean over several paths of the fractions that each has."""
     gathered: dict[str, list[Tensor | float]] = {}
     for parts in all_parts:

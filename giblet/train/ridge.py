@@ -129,9 +129,9 @@ def low_rank(inputs: Tensor, weight: Tensor, rank: int) -> tuple[Tensor, Tensor]
     -------
     [features, r] and [r, targets] with ``r <= rank``
     """
-    predicted = inputs @ weight  # [n, targets]
-    values, vectors = torch.linalg.eigh((predicted @ predicted.T).double())
-    keep = min(rank, int((values > 1e-9 * values[-1]).sum()))
-    right = predicted.T @ vectors[:, -keep:].float()  # [targets, r]
-    right = right / right.norm(dim=0).clamp(min=1e-12)
+    predicted = (inputs @ weight).double()  # [n, targets]
+    values, vectors = torch.linalg.eigh(predicted @ predicted.T)
+    keep = max(1, min(rank, int((values > 1e-10 * values[-1]).sum())))
+    right = predicted.T @ vectors[:, -keep:]  # [targets, r]
+    right = (right / right.norm(dim=0).clamp(min=1e-12)).float()
     return weight @ right, right.T

@@ -121,12 +121,12 @@ def scale_inputs(net: GibletNet, study: Study) -> None:
 
 def _damp_deep(net: GibletNet) -> None:
     plain = (net.video_in.n_coarse, net.audio_in.n_plain)
-    deep = (
-        net.pool.turns[0].weight[:, plain[0] : net.video_in.n_features],
-        net.pool.turns[1].weight[:, plain[1] :],
-    )
-    for columns in deep:
-        columns.mul_(DEEP_SCALE)
+    for turn, first, last in (
+        (net.pool.turns[0], plain[0], net.video_in.n_features),
+        (net.pool.turns[1], plain[1], net.audio_in.n_features),
+    ):
+        assert isinstance(turn, torch.nn.Linear)
+        turn.weight[:, first:last].mul_(DEEP_SCALE)
 
 
 def mean_bold(study: Study, rows: Rows, subject: int | None) -> tuple[Tensor, Tensor]:

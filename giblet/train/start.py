@@ -58,7 +58,7 @@ def start_from_ridge(net: GibletNet, study: Study) -> dict[str, Any]:
     net.eval()
     rows = collect(net, study)
     report = start_encoding(net, study, rows)
-    set_delag(net)
+    set_delag(net, net.gain.square())
     return report | start_decoding(net, study, rows)
 
 
@@ -66,12 +66,13 @@ def start_encoding(net: GibletNet, study: Study, rows: Rows) -> dict[str, Any]:
     """Set layer 5, the delays and how far layer 6 trusts each voxel."""
     shifts = _shifts(net)
     designs = [ridge.Bands.of(_design(net, rows, shift)) for shift in shifts]
-    bold, there = mean_bold(study, rows, None)
+    bold, _ = mean_bold(study, rows, None)
     choice = choose(designs, bold, rows.folds(), shifts)
     weight, bias = _fit(designs, bold, choice, rows.n_train)
     z_train = torch.stack([rows.z[run][tr] for run, tr in rows.places[: rows.n_train]])  # [n, P]
     _set_map(net.brain.shared, z_train, weight, bias)
     for number, part in enumerate(net.brain.own):
+        assert isinstance(part, VoxelMap)
         own, there = mean_bold(study, rows, number)
         difference = (own - bold) * there[:, None]
         _set_map(part, z_train, _own_weight(designs, difference, choice, rows), 0 * bias)

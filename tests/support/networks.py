@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from giblet.model.network import GibletNet
 from giblet.model.stimulus import Stimulus
+from giblet.train.loop import train_network
 
 SMALL: dict[str, Any] = {
     "subjects": ["sub-01", "sub-02"],
@@ -77,3 +79,69 @@ def random_stimulus(n_windows: int = 1, n_trs: int = 20, seed: int = 0) -> Stimu
         valid=torch.ones(around, dtype=torch.bool),
         video_embedding=torch.zeros(*around, 0),
     )  # fmt: skip
+
+
+TRAINING: dict[str, Any] = {
+    "start": "ridge",
+    "steps": 6,
+    "window_trs": 16,
+    "batch_windows": 2,
+    "subjects_per_step": 0,
+    "lr": 0.001,
+    "start_lr_scale": 0.1,
+    "delay_lr_scale": 20,
+    "warmup_steps": 2,
+    "weight_decay": 0.01,
+    "clip_norm": 1.0,
+    "modality_dropout": 0.1,
+    "brain_weight": 1.0,
+    "video_weight": 0.5,
+    "audio_weight": 0.5,
+    "text_weight": 0.5,
+    "code_frames": 8,
+    "eval_every": 3,
+    "patience": 0,
+    "checkpoint_every": 2,
+    "bf16": False,
+    "device": "cpu",
+}
+NETWORK: dict[str, Any] = {
+    "name": "small",
+    "bottleneck": 32,
+    "video_width": 224,
+    "audio_width": 104,
+    "text_width": 16,
+    "video_channels": 4,
+    "video_stride": 2,
+    "video_grid": [3, 4],
+    "audio_channels": 8,
+    "context_hidden": 16,
+    "context_kernel_trs": 3,
+    "brain_rank": 24,
+    "subject_rank": 4,
+    "volume_channels": [8],
+    "parcel_width": 48,
+    "frames_out": 1,
+    "hrf": "glover",
+    "hrf_delays": "voxel",
+    "hrf_group_voxels": 2,
+    "hrf_duration_s": 24,
+    "follow_s": 9,
+    "dropout": 0.1,
+}
+
+
+def train(study: str | Path, folder: str | Path, *, seed: int = 1, **changes: Any) -> dict:
+    """Train a small network into `folder`; returns its metrics."""
+    folder = Path(folder)
+    return train_network(
+        study,
+        folder / "model.safetensors",
+        folder / "last.safetensors",
+        folder / "model.json",
+        folder / "history.csv",
+        folder / "metrics.json",
+        folder.parent / "checkpoints",
+        seed=seed,
+        **{**TRAINING, **NETWORK, **changes},
+    )

@@ -42,8 +42,8 @@ def test_no_response_before_the_stimulus(kind, delay, at):
         bold = hrf(impulse)
     assert (bold[:, :at] == 0).all()
     if at < 15:
-        assert 2 <= (int(bold[0, :, 0].argmax()) - at) * 1.5 + 1.5
-        assert (int(bold[0, :, 0].argmax()) - at) * 1.5 <= 9
+        peak_s = (int(bold[0, :, 0].argmax()) - at) * 1.5
+        assert 0.5 <= peak_s <= 9
 
 
 OPERATORS = {kind: operator(kind) for kind in ("glover", "spm", "shift")}
@@ -113,7 +113,7 @@ def test_wiener_filter_recovers_the_drive():
     kernel = hrf_kernel("glover", "1.5", duration_s=24)
     clean = convolve_causal(drive[:, None], kernel)[:, 0]
     bold = clean + 0.5 * clean.std() * rng.normal(size=n)
-    taps = wiener_filters(kernel[None], 8, persistence=0.7, noise=0.25)[0]
+    taps = wiener_filters(kernel[None], np.array([0.25]), 8, persistence=0.7)[0]
     found = np.convolve(bold, taps[::-1])[len(taps) - 1 :]
     assert np.corrcoef(found, drive)[0, 1] > 0.8
     assert np.corrcoef(found, drive)[0, 1] > np.corrcoef(np.roll(bold, -3), drive)[0, 1]

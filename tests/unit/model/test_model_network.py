@@ -77,28 +77,25 @@ def test_wide_bottleneck_names_both_widths():
 
 
 def test_small_volume_names_the_setting():
-    with pytest.raises(ModelError, match="layer 6 has 24 units.*model/volume_channels"):
+    with pytest.raises(ModelError, match=r"layer 6 has 24 units.*model/volume_channels"):
         small_network(volume_channels=[3])
+
+
+SIZES = {"tiny": (1102, [12, 15, 12]), "sherlock": (70_000, [53, 63, 52]), "": (3666, [18, 22, 18])}
 
 
 def shipped():
     """Model settings of every shipped configuration, with sizes of its kind of study."""
-    blocks = [*(ROOT / "config" / "blocks").glob("model*.yaml"), ROOT / "config" / "config.yaml"]
-    blocks += (ROOT / "config" / "datasets").glob("*.yaml")
-    schema = yaml.safe_load((ROOT / "config" / "schemas" / "model.schema.yaml").read_text())
+    config = ROOT / "config"
+    schema = yaml.safe_load((config / "schemas" / "model.schema.yaml").read_text())
     default = {name: part["default"] for name, part in schema["properties"].items()}
-    sizes = {
-        "tiny": (1054, [15, 18, 14]),
-        "sherlock": (70_000, [53, 63, 52]),
-        "": (3666, [18, 22, 18]),
-    }
-    yield "defaults", default, sizes["sherlock"]
-    for path in blocks:
-        if path.exists():
-            block = yaml.safe_load(path.read_text()) or {}
-            size = next(size for name, size in sizes.items() if name in path.stem)
-            if "model" in block:
-                yield path.stem, {**default, **block["model"]}, size
+    yield "defaults", default, SIZES["sherlock"]
+    demo = {**default, **yaml.safe_load((config / "config.yaml").read_text())["model"]}
+    yield "demo", demo, SIZES[""]
+    for path in sorted(config.glob("datasets/*.yaml")):
+        model = {**demo, **(yaml.safe_load(path.read_text()) or {}).get("model", {})}
+        if model != demo:
+            yield path.stem, model, next(SIZES[name] for name in SIZES if name in path.stem)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,75 @@
+"""How the weights are moved: device, learning rates, optimiser."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from giblet.errors import TrainError
+from giblet.model.network import GibletNet
+
+# Parts that start at nothing or at random; the others start where the linear solution put them.
+FRESH = ("video_out", "audio_out", "context_in", "context_out", "refine")
+UNDECAYED = ("gain", "own_gain", "delag.filter")
+LR_FLOOR = 0.05  # share of the learning rate that is left at the last step
+
+
+def pick_device(name: str) -> torch.device:
+    """Device to train on; ``auto`` takes a GPU when there is one.
+
+    Raises
+    ------
+    TrainError
+        If a GPU is asked for and none is visible.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise TrainError(
+            f"train/device is {name!r}, but torch {torch.__version__} sees no GPU: set it to auto "
+            "or cpu, or run where there is one"
+        )
+    return torch.device(name)
+
+
+def learning_rate(step: int, settings: Mapping[str, Any]) -> float:
+    """Warm-up to ``lr``, then half a cosine down to a twentieth of it."""
+    warmup, n_steps = int(settings["warmup_steps"]), int(settings["steps"])
+    if step <= warmup:
+        return float(settings["lr"]) * step / max(warmup, 1)
+    part = (step - warmup) / max(n_steps - warmup, 1)
+    share = LR_FLOOR + (1 - LR_FLOOR) * 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
+    return float(settings["lr"]) * share
+
+
+def make_optimizer(net: GibletNet, settings: Mapping[str, Any]) -> torch.optim.AdamW:
+    """AdamW: weight decay on matrices only, rates of their own for what ridge has set.
+
+    What starts at the regularised linear optimum would be thrown off it by full steps within
+    a few batches; the delays are in seconds and need larger ones.
+    """
+    set_by_ridge = settings["start"] == "ridge"
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in net.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        scale = 1.0
+        if name == "hrf.delay_s":
+            scale = float(settings["delay_lr_scale"])
+        elif set_by_ridge and not any(part in name for part in FRESH):
+            scale = float(settings["start_lr_scale"])
+        free = parameter.ndim <= 1 or name in UNDECAYED
+        decay = 0.0 if free else float(settings["weight_decay"])
+        groups.setdefault((scale, decay), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": params, "weight_decay": decay, "scale": scale}
+            for (scale, decay), params in groups.items()
+        ],
+        lr=float(settings["lr"]),
+        betas=(0.9, 0.98),
+    )

@@ -1,0 +1,136 @@
+"""The closed-form start, against scikit-learn and against what was planted."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.kernel_ridge import KernelRidge
+
+from giblet.train import ridge
+from giblet.train.build import build_network
+from giblet.train.data import open_study
+from giblet.train.start import start_from_ridge
+from tests.support.networks import NETWORK
+from tests.support.study_files import make_study
+
+
+@pytest.fixture(scope="module")
+def problem():
+    g = torch.Generator().manual_seed(0)
+    bands = [torch.randn(60, p, generator=g) for p in (5, 30)]
+    y = bands[0] @ torch.randn(5, 4, generator=g) + 0.3 * torch.randn(60, 4, generator=g)
+    return bands, y + 2
+
+
+def test_dual_solution_is_scikit_learns(problem):
+    bands, y = problem
+    design = ridge.Bands.of(bands)
+    mix, alpha = (1.0, 0.1), 3.0
+    gram = design.mixed(mix)
+    solver = ridge.Solver.of(gram)
+    coefficients = ridge.dual(gram, y, torch.full((4,), alpha))
+    weight = design.weight(mix, torch.arange(60), coefficients)
+    x = torch.cat(bands, dim=1)
+    found = (x - x.mean(0)) @ weight + y.mean(0)
+    centred = np.concatenate(
+        [
+            (band - band.mean(0)).numpy() * np.sqrt(w / scale)
+            for band, w, scale in zip(bands, mix, design.scales, strict=True)
+        ],
+        axis=1,
+    )
+    reference = KernelRidge(alpha=solver.penalty(alpha), kernel="linear")
+    reference.fit(centred, (y - y.mean(0)).numpy())
+    np.testing.assert_allclose(
+        found, reference.predict(centred) + y.mean(0).numpy(), rtol=1e-3, atol=1e-3
+    )
+
+
+def test_held_out_errors_are_those_of_predictions(problem):
+    bands, y = problem
+    design = ridge.Bands.of(bands)
+    fit, score = torch.arange(40), torch.arange(40, 60)
+    errors = ridge.errors(design.mixed((1.0, 1.0)), y, [(fit, score)])
+    for row, alpha in [(0, ridge.ALPHAS[0]), (4, ridge.ALPHAS[4])]:
+        gram = design.mixed((1.0, 1.0))[fit][:, fit]
+        coefficients = ridge.dual(gram, y[fit], torch.full((4,), alpha))
+        weight = design.weight((1.0, 1.0), fit, coefficients)
+        x = torch.cat(bands, dim=1)
+        predicted = (x[score] - x[fit].mean(0)) @ weight + y[fit].mean(0)
+        expected = (predicted - y[score]).square().sum(0) / (
+            y[score] - y[fit].mean(0)
+        ).square().sum(0)
+        torch.testing.assert_close(errors[row], expected, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(errors[-1], torch.ones(4), rtol=1e-3, atol=1e-3)
+
+
+def test_low_rank_keeps_what_the_best_rank_keeps():
+    g = torch.Generator().manual_seed(1)
+    x, weight = torch.randn(50, 20, generator=g), torch.randn(20, 30, generator=g)
+    inward, outward = ridge.low_rank(x, weight, 5)
+    assert inward.shape == (20, 5)
+    values = torch.linalg.svdvals(x @ weight)
+    lost = (x @ weight - x @ inward @ outward).square().sum()
+    assert float(lost) == pytest.approx(float(values[5:].square().sum()), rel=1e-3)
+    inward, outward = ridge.low_rank(x, weight, 100)
+    torch.testing.assert_close(inward @ outward, weight, rtol=1e-2, atol=1e-2)
+
+
+def test_candidates_hold_each_direction_once():
+    found = ridge.band_candidates(3)
+    assert found[0] == (1.0, 1.0, 1.0)
+    assert len(set(found)) == len(found) == 19
+    assert {(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)} <= set(found)
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory):
+    path = tmp_path_factory.mktemp("start") / "study.h5"
+    planted = make_study(
+        path, (150, 150), n_voxels=40, noise=0.5, delay_shift_s=(-1.0, 0.0, 1.0), gap_trs=18
+    )
+    choices = {k: v for k, v in NETWORK.items() if k != "name"}
+    with open_study(path) as study:
+        net, _ = build_network(study, seed=0, **choices)
+        report = start_from_ridge(net, study)
+        yield planted, net, study, report
+
+
+def predictions(net, study, run, subject):
+    window = study.segments("test")[run]
+    batch = study.batch(
+        [window], length=window.stop - window.start, context=net.context_trs, follow=0,
+        subjects=[subject], split=None,
+    )  # fmt: skip
+    with torch.no_grad():
+        bold = net.bold(net.encode(batch.stimulus, subject), window.stop - window.start)
+    return bold[0].numpy(), slice(window.start, window.stop)
+
+
+def test_start_predicts_held_out_bold(started):
+    planted, net, study, report = started
+    predicted, trs = predictions(net, study, 0, 0)
+    driven = planted.responds.any(1)
+    response = planted.response["run-1"][trs]
+    r = [np.corrcoef(predicted[:, v], response[:, v])[0, 1] for v in np.flatnonzero(driven)]
+    assert np.median(r) > 0.7
+    assert report["start_voxels_explained"] >= 0.6 * driven.sum()
+
+
+def test_start_finds_the_planted_delays(started):
+    planted, net, _, _ = started
+    driven = planted.responds.any(1)
+    found = net.hrf.delay_s.detach().numpy()[net.hrf.group.numpy()] + 5
+    assert np.median(np.abs(found - planted.delay_s)[driven]) <= 0.5
+
+
+def test_voxels_that_follow_nothing_are_trusted_less(started):
+    planted, net, _, _ = started
+    driven = planted.responds.any(1)
+    gain = net.gain.detach().numpy()
+    assert np.median(gain[~driven]) < 0.5 * np.median(gain[driven])
+
+
+def test_decoding_starts_below_the_constant_predictor(started):
+    report = started[-1]
+    assert report["start_decoding_audio"] < 0.9
+    assert report["start_decoding_video"] < 0.9
