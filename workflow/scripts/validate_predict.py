@@ -6,7 +6,6 @@ with job(snakemake) as j:
     from pathlib import Path
 
     from giblet.train.predict import predict_study
-
     from giblet.validate.predictions import write_predictions
 
     predicted = predict_study(j.input.study, Path(j.input.model).parent)
