@@ -168,6 +168,8 @@ def save_network(net: GibletNet, path: str | Path) -> None:
 
     with replacing(path) as partial:
         save_file({name: value.contiguous() for name, value in net.state_dict().items()}, partial)
+        # safetensors writes for the owner only; results are a lab's.
+        partial.chmod(0o644)
 
 
 def load_network(model_dir: str | Path, weights: str = "model.safetensors") -> GibletNet:
