@@ -22,6 +22,16 @@ SCHEMAS = Path(__file__).resolve().parent.parent / "config" / "schemas"
 Schema = dict[str, Any]
 
 
+def read_schema(name: str, folder: str | Path = SCHEMAS) -> Schema:
+    """Read one schema file by the name of what it describes."""
+    return _read_yaml(Path(folder) / f"{name}.schema.yaml")
+
+
+def defaults(schema: Schema) -> dict[str, Any]:
+    """Default of each property that has one."""
+    return {k: part["default"] for k, part in schema["properties"].items() if "default" in part}
+
+
 def load_schema(folder: str | Path = SCHEMAS) -> Schema:
     """Read the top-level schema with its blocks put in place of their references."""
     return _resolved(_read_yaml(Path(folder) / "config.schema.yaml"), Path(folder))

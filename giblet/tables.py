@@ -2,8 +2,9 @@
 
 Runs table: ``run, movie, movie_onset_s, text, text_part, n_trs, split``.
 Scans table: ``subject, run, bold, first_volume, n_volumes, confounds``.
-Tab- or comma-separated; only the first columns named in `RUN_REQUIRED` and
-`SCAN_REQUIRED` must be there. Both are checked before any job is planned.
+Tab- or comma-separated. ``config/schemas/{runs,scans}.schema.yaml`` say what each column holds,
+which ones are required and what stands in for an empty cell. Both tables are checked before any
+job is planned.
 """
 
 from __future__ import annotations
@@ -15,21 +16,12 @@ from typing import Any
 
 import pandas as pd
 
+from giblet.config import Schema, defaults, read_schema
 from giblet.errors import ConfigError, TableError
 from giblet.timing import as_fraction
 
-RUN_DEFAULTS = {
-    "movie_onset_s": "0",
-    "text": "",
-    "text_part": 1,
-    "n_trs": 0,
-    "split": "",
-}
-RUN_REQUIRED = ("run", "movie")
-SCAN_DEFAULTS = {"first_volume": 0, "n_volumes": 0, "confounds": ""}
-SCAN_REQUIRED = ("subject", "run", "bold")
-SPLITS = ("", "train", "val", "test")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+RUNS = read_schema("runs")
+SCANS = read_schema("scans")
 
 
 def load_runs(path: str | Path) -> pd.DataFrame:
@@ -40,11 +32,8 @@ def load_runs(path: str | Path) -> pd.DataFrame:
     DataFrame indexed by position with the columns of the module's docstring;
     ``n_trs`` 0 stands for "as long as the film", ``text`` "" for "no text".
     """
-    table = _read(path, RUN_REQUIRED, RUN_DEFAULTS)
-    _refuse_bad_names(path, table, "run")
+    table = _read(path, RUNS)
     _refuse_duplicates(path, table, ["run"])
-    for column in ("text_part", "n_trs"):
-        table[column] = _whole_numbers(path, table, column)
     for row, onset in enumerate(table["movie_onset_s"]):
         try:
             as_fraction(onset)
@@ -52,7 +41,7 @@ def load_runs(path: str | Path) -> pd.DataFrame:
             raise TableError(
                 f"{path} row {row + 1}: movie_onset_s is {onset!r}, expected seconds"
             ) from error
-    wrong = table.loc[~table["split"].isin(SPLITS), "split"]
+    wrong = table.loc[~table["split"].isin(RUNS["properties"]["split"]["enum"]), "split"]
     if len(wrong):
         raise TableError(
             f"{path}: split is {wrong.iloc[0]!r}: use train, val or test, or leave it empty"
@@ -62,11 +51,8 @@ def load_runs(path: str | Path) -> pd.DataFrame:
 
 def load_scans(path: str | Path, runs: pd.DataFrame) -> pd.DataFrame:
     """Read the scans table and check that its runs exist."""
-    table = _read(path, SCAN_REQUIRED, SCAN_DEFAULTS)
-    _refuse_bad_names(path, table, "subject")
+    table = _read(path, SCANS)
     _refuse_duplicates(path, table, ["subject", "run"])
-    for column in ("first_volume", "n_volumes"):
-        table[column] = _whole_numbers(path, table, column)
     unknown = sorted(set(table["run"]) - set(runs["run"]))
     if unknown:
         raise TableError(
@@ -82,7 +68,7 @@ def simulated_runs(dataset: str, n_trs: list[int]) -> pd.DataFrame:
     names = [f"run-{number}" for number in range(1, len(n_trs) + 1)]
     rows = [
         {
-            **RUN_DEFAULTS,
+            **defaults(RUNS),
             "run": name,
             "movie": f"{folder}/{name}.mp4",
             "text": f"{folder}/{name}_annotations.tsv",
@@ -90,7 +76,7 @@ def simulated_runs(dataset: str, n_trs: list[int]) -> pd.DataFrame:
         }
         for name, length in zip(names, n_trs, strict=True)
     ]
-    return pd.DataFrame(rows)[[*RUN_REQUIRED, *RUN_DEFAULTS]]
+    return pd.DataFrame(rows)[list(RUNS["properties"])]
 
 
 def simulated_scans(dataset: str, runs: pd.DataFrame, n_subjects: int) -> pd.DataFrame:
@@ -98,7 +84,7 @@ def simulated_scans(dataset: str, runs: pd.DataFrame, n_subjects: int) -> pd.Dat
     folder = f"results/{dataset}/simulate"
     rows = [
         {
-            **SCAN_DEFAULTS,
+            **defaults(SCANS),
             "subject": f"sub-{number:02d}",
             "run": run,
             "bold": f"{folder}/sub-{number:02d}_{run}_bold.nii.gz",
@@ -107,7 +93,7 @@ def simulated_scans(dataset: str, runs: pd.DataFrame, n_subjects: int) -> pd.Dat
         for number in range(1, n_subjects + 1)
         for run in runs["run"]
     ]
-    return pd.DataFrame(rows)[[*SCAN_REQUIRED, *SCAN_DEFAULTS]]
+    return pd.DataFrame(rows)[list(SCANS["properties"])]
 
 
 def load_study(config: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -141,43 +127,51 @@ def load_study(config: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
     return runs, scans
 
 
-def _read(path: str | Path, required: tuple[str, ...], defaults: Mapping[str, Any]) -> pd.DataFrame:
+def _read(path: str | Path, schema: Schema) -> pd.DataFrame:
+    """Read a table as its schema says: columns, defaults, names and whole numbers."""
     path = Path(path)
     if not path.exists():
         raise TableError(f"{path}: no such table: correct the path in the configuration")
     separator = "," if path.suffix == ".csv" else "\t"
     table = pd.read_csv(path, sep=separator, dtype=str, comment="#", keep_default_na=False)
     table.columns = [str(name).strip() for name in table.columns]
-    known = {*required, *defaults}
-    missing = [name for name in required if name not in table.columns]
-    if missing:
-        raise TableError(
-            f"{path}: no column {missing[0]!r}; found {', '.join(table.columns)}; "
-            f"needed are {', '.join(required)}, separated by "
-            f"{'commas' if separator == ',' else 'tabs'}"
-        )
-    unknown = [name for name in table.columns if name not in known]
-    if unknown:
-        raise TableError(
-            f"{path}: unknown column {unknown[0]!r}: known are {', '.join(sorted(known))}"
-        )
-    if table.empty:
-        raise TableError(f"{path}: the table has no rows")
-    for name, default in defaults.items():
+    _refuse_bad_columns(path, table, schema, "commas" if separator == "," else "tabs")
+    for name, default in defaults(schema).items():
         if name not in table.columns:
             table[name] = str(default)
         table[name] = table[name].str.strip().replace("", str(default))
-    for name in required:
+    for name in schema["required"]:
         table[name] = table[name].str.strip()
         if (table[name] == "").any():
             row = int((table[name] == "").to_numpy().argmax())
             raise TableError(f"{path} row {row + 1}: column {name!r} is empty")
-    return table[[*required, *defaults]]
+    for name, column in schema["properties"].items():
+        if "pattern" in column:
+            _refuse_bad_names(path, table, name, column["pattern"])
+        if column.get("type") == "integer":
+            table[name] = _whole_numbers(path, table, name)
+    return table[list(schema["properties"])]
 
 
-def _refuse_bad_names(path: str | Path, table: pd.DataFrame, column: str) -> None:
+def _refuse_bad_columns(path: Path, table: pd.DataFrame, schema: Schema, separator: str) -> None:
+    missing = [name for name in schema["required"] if name not in table.columns]
+    if missing:
+        raise TableError(
+            f"{path}: no column {missing[0]!r}; found {', '.join(table.columns)}; "
+            f"needed are {', '.join(schema['required'])}, separated by {separator}"
+        )
+    unknown = [name for name in table.columns if name not in schema["properties"]]
+    if unknown:
+        raise TableError(
+            f"{path}: unknown column {unknown[0]!r}: known are {', '.join(schema['properties'])}"
+        )
+    if table.empty:
+        raise TableError(f"{path}: the table has no rows")
+
+
+def _refuse_bad_names(path: Path, table: pd.DataFrame, column: str, pattern: str) -> None:
     for row, name in enumerate(table[column]):
-        if not NAME.fullmatch(name):
+        if not re.fullmatch(pattern, name):
             raise TableError(
                 f"{path} row {row + 1}: {column} {name!r} becomes part of file names: use "
                 "letters, digits and hyphens only"
