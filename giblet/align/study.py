@@ -113,9 +113,11 @@ def _copy_geometry(file: h5py.File, space: str | Path) -> int:
         if "grid_shape" in source.attrs:
             file.attrs["grid_shape"] = source.attrs["grid_shape"]
         geometry = file.create_group("geometry")
-        for name in ("ijk", "xyz_mm", "affine", "labels"):
+        for name in ("ijk", "xyz_mm", "affine", "labels", "region"):
             if name in source:
                 source.copy(name, geometry)
+        if "region_names" in source.attrs:
+            geometry.attrs["region_names"] = source.attrs["region_names"]
         first = next(iter(name for name in ("ijk", "labels") if name in source), None)
         if first is None:
             raise AlignError(f"{space}: holds neither voxels (ijk) nor parcels (labels)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import h5py
@@ -168,11 +169,15 @@ def _region_row(
 
 
 def regions(study: h5py.File, truth: Truth | None) -> dict[str, NDArray[np.bool_]]:
-    """Regions by name: those of the simulation, the study's parcels, or all voxels."""
+    """Regions by name: the simulation's, the atlas's, the study's parcels, or all voxels."""
     if truth is not None:
         return {name: truth.region == k for k, name in enumerate(truth.region_names)}
-    n_voxels = len(study["geometry/ijk"])
-    if "geometry/labels" in study:
-        labels = study["geometry/labels"].asstr()[:]
+    geometry = study["geometry"]
+    if "region" in geometry:
+        names = json.loads(geometry.attrs["region_names"])
+        region = geometry["region"][:]
+        return {name: region == int(label) for label, name in names.items()}
+    if "labels" in geometry:
+        labels = geometry["labels"].asstr()[:]
         return {str(name): labels == name for name in dict.fromkeys(labels)}
-    return {"all": np.ones(n_voxels, bool)}
+    return {"all": np.ones(len(geometry["ijk"]), bool)}

@@ -14,6 +14,7 @@ from giblet.errors import ValidationError
 from giblet.store import reading
 from giblet.validate.fmri import score_fmri
 from giblet.validate.fmri_maps import write_maps
+from giblet.validate.fmri_tables import regions
 from tests.support.validate_inputs import make_inputs
 
 
@@ -115,6 +116,20 @@ def test_regions_are_those_of_the_truth(scored):
     assert model["nothing"] < 0.15 < 0.5 < model.drop("nothing").min()
     inside = regions.dropna()
     assert (inside["ci_low"] <= inside["ci_high"]).all()
+
+
+def test_regions_of_a_real_study_are_its_atlas_parcels_or_the_whole(tmp_path):
+    with h5py.File(tmp_path / "study.h5", "w") as file:
+        file["geometry/ijk"] = np.zeros((3, 3), np.int32)
+        assert regions(file, None)["all"].tolist() == [True] * 3
+        file["geometry/region"] = np.array([0, 2, 2], np.int32)
+        file["geometry"].attrs["region_names"] = '{"2": "V1"}'
+        assert {k: v.tolist() for k, v in regions(file, None).items()} == {
+            "V1": [False, True, True]
+        }
+    with h5py.File(tmp_path / "parcels.h5", "w") as file:
+        file["geometry/labels"] = ["left", "right"]
+        assert regions(file, None)["right"].tolist() == [False, True]
 
 
 def test_normalised_r_above_one_is_kept_flagged_and_counted(scored):
