@@ -42,6 +42,7 @@ class CodeIndex:
                 self._facts = json.loads(self.kept.read_text())
             except ValueError:
                 self._facts = {}
+        self._n_kept = len(self._facts)
 
     def fingerprint(self, script: str | Path) -> str:
         """Hash of a script and the library modules behind it: 16 hexadecimal digits.
@@ -69,8 +70,8 @@ class CodeIndex:
         return found
 
     def keep(self) -> None:
-        """Write what was read for the next time; does nothing without a file to keep it in."""
-        if self.kept is None:
+        """Write what was read for the next time, if it is more than what was kept."""
+        if self.kept is None or len(self._facts) == self._n_kept:
             return
         self.kept.parent.mkdir(parents=True, exist_ok=True)
         partial = self.kept.with_name(f"{self.kept.name}.{os.getpid()}")

@@ -4,15 +4,13 @@ import json
 
 from giblet.validate.report.templating import templates_digest
 
-REPORT_MODEL = f"{RESULTS}/train/{config['model']['name']}"
-
 
 rule validate_report:
     input:
         splits=f"{RESULTS}/align/splits.tsv",
         ceiling=f"{RESULTS}/brain/ceiling.h5",
-        history=f"{REPORT_MODEL}/history.csv",
-        training=f"{REPORT_MODEL}/metrics.json",
+        history=f"{NETWORK}/history.csv",
+        training=f"{NETWORK}/metrics.json",
         baseline=BASELINE,
         fmri=rules.validate_fmri_scores.output,
         maps=rules.validate_fmri_figures.output,

@@ -1,6 +1,5 @@
 """validate: scores, maps, sounds, films and sentences of the held-out film."""
 
-TRAINED_MODEL = f"{RESULTS}/train/{config['model']['name']}"
 VALIDATE = f"{RESULTS}/validate"
 STUDY = f"{RESULTS}/align/study.h5"
 BASELINE = f"{RESULTS}/train/ridge/baseline.h5"
@@ -27,8 +26,8 @@ STATISTICS = settings("seed", "validate/statistics")
 rule validate_predict:
     input:
         study=STUDY,
-        model=f"{TRAINED_MODEL}/model.safetensors",
-        kwargs=f"{TRAINED_MODEL}/model.json",
+        model=f"{NETWORK}/model.safetensors",
+        kwargs=f"{NETWORK}/model.json",
     output:
         predictions=PREDICTIONS,
     log:
