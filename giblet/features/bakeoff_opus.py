@@ -32,7 +32,7 @@ class Opus:
     """libopus at its defaults (variable bitrate, 20 ms frames, complexity 10, application audio).
 
     `kbps` is what the encoder is asked for. What it spends is counted from its packets: it
-    varies with the sound, and below about 5 kbps libopus does not go.
+    varies with the sound, and below about 4 to 5 kbps libopus does not go.
     """
 
     label: str
