@@ -161,7 +161,8 @@ def _sounds(scores: pd.DataFrame) -> str:
     pesq = f" PESQ is {' and '.join(f'P.862 {band}' for band in bands)}." if bands else ""
     notes = sorted({n for n in scores.loc[scores["sound"].notna(), "note"].dropna() if n})
     missing = f" Empty cells: {'; '.join(notes)}." if notes else ""
-    return f"Means over {len(parts)} sounds: {', '.join(parts)}.{pesq}{missing}"
+    over = "One sound" if len(parts) == 1 else f"Means over {len(parts)} sounds"
+    return f"{over}: {', '.join(parts)}.{pesq}{missing}"
 
 
 def _cell(value: float, digits: int) -> str:
