@@ -40,9 +40,15 @@ def fill_page(results: str | Path, docs: str | Path) -> None:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ConfigError(f"{page}: has no lines {BEGIN!r} and {END!r} to put the table between")
-    page.write_text(f"{before}{BEGIN}\n{markdown(table, scores)}{END}{after}", encoding="utf-8")
+    filled = f"{BEGIN}\n![Quality against bitrate](codecs.png)\n\n{markdown(table, scores)}{END}"
+    page.write_text(f"{before}{filled}{after}", encoding="utf-8")
     shutil.copyfile(results / "codecs.png", Path(docs) / "codecs.png")
 
 
 if __name__ == "__main__":
-    fill_page(*sys.argv[1:])
+    if len(sys.argv) != 3:
+        sys.exit("usage: python -m giblet.features.bakeoff_page RESULTS_FOLDER DOCS_FOLDER")
+    try:
+        fill_page(*sys.argv[1:])
+    except ConfigError as error:
+        sys.exit(str(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
@@ -272,6 +273,16 @@ def test_files_that_cannot_be_used_are_named_with_their_key(tmp_path):
         file_sound(short, "mixed", **about)
 
 
+def test_a_film_without_sound_is_refused(tmp_path):
+    with av.open(str(tmp_path / "silent.mp4"), "w") as film:
+        stream = film.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        picture = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+        film.mux([*stream.encode(picture), *stream.encode(None)])
+    with pytest.raises(MediaError, match=r"names '.*silent.mp4', which .*: it has no sound"):
+        file_sound(tmp_path / "silent.mp4", "mixed", sample_rate_hz=RATE, seconds=5, seed=1)
+
+
 def test_nothing_to_measure_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"nothing to measure: max_runs is 0"):
         benchmark_codecs([], [], folder=tmp_path, runs=[], **OWN, **DEFAULTS | {"methods": []})
@@ -336,8 +347,9 @@ def test_a_page_gets_the_table_again_from_the_csv(finished, tmp_path):
     page = tmp_path / "codecs.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     fill_page(finished, tmp_path)
+    table = (finished / "table.md").read_text()
     assert page.read_text() == (
-        f"before\n{BEGIN}\n{(finished / 'table.md').read_text()}{END}\nafter\n"
+        f"before\n{BEGIN}\n![Quality against bitrate](codecs.png)\n\n{table}{END}\nafter\n"
     )
     assert (tmp_path / "codecs.png").exists()
     page.write_text("no place")
