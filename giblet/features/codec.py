@@ -21,6 +21,8 @@ from giblet.features.codec_stream import stream
 from giblet.timing import Exact
 
 CHUNK_S = 30.0
+# Codec frames whose distances to a codebook fit into a processor's cache.
+QUANTISED_AT_ONCE = 256
 
 Codes = NDArray[np.int16]
 Latents = NDArray[np.float16]
@@ -204,13 +206,16 @@ class Codec:
         import torch
 
         codes = np.empty((self.n_codebooks, len(latents)), np.int16)
+        books = [layer.codebook.embed for layer in self.model.quantizer.layers[: self.n_codebooks]]
         with _inference():
-            residual = torch.from_numpy(np.array(latents, np.float32))
-            for level in range(self.n_codebooks):
-                embed = self.model.quantizer.layers[level].codebook.embed
-                index = nearest(residual, embed)
-                residual = residual - embed[index]
-                codes[level] = index.numpy()
+            for start in range(0, len(latents), QUANTISED_AT_ONCE):
+                part = slice(start, start + QUANTISED_AT_ONCE)
+                residual = torch.from_numpy(np.array(latents[part], np.float32))
+                for level, embed in enumerate(books):
+                    # NumPy's search for the smallest is several times as fast as torch's.
+                    index = _scores(residual, embed).numpy().argmin(1)
+                    residual = residual - embed[torch.from_numpy(index)]
+                    codes[level, part] = index
         return codes
 
     def dequantise(self, codes: NDArray[np.integer]) -> Samples:
@@ -312,10 +317,14 @@ class Codec:
 
 def nearest(vectors: Any, embed: Any) -> Any:
     """Index of the nearest code of `embed` (K, D) for each of `vectors` (N, D), tensors."""
+    return _scores(vectors, embed).argmin(1)
+
+
+def _scores(vectors: Any, embed: Any) -> Any:
+    """Squared distances (N, K) less the vectors' own squares, in one pass over (N, K)."""
     import torch
 
-    # One pass instead of three: (N, K) is too large for the cache.
-    return torch.addmm(embed.square().sum(1), vectors, embed.t(), alpha=-2).argmin(1)
+    return torch.addmm(embed.square().sum(1), vectors, embed.t(), alpha=-2)
 
 
 def _as_half(latents: NDArray[np.floating]) -> Latents:
