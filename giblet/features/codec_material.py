@@ -175,8 +175,7 @@ def _decoded_by_ffmpeg(path: Path) -> tuple[Samples, int]:
             ]
     except (av.FFmpegError, IndexError) as error:
         raise CodecError(
-            f"{path}: cannot be read as sound ({error}): take it out of "
-            "features/train_codec/source"
+            f"{path}: cannot be read as sound ({error}): take it out of features/train_codec/source"
         ) from error
     return np.concatenate(parts) if parts else np.zeros(0, np.float32), rate_hz
 

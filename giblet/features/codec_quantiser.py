@@ -74,9 +74,7 @@ def quantise(quantiser: Any, latents: Tensor, kept: Tensor) -> Quantised:
 
 
 @torch.no_grad()
-def follow(
-    quantiser: Any, residuals: Tensor, codes: Tensor, generator: torch.Generator
-) -> None:
+def follow(quantiser: Any, residuals: Tensor, codes: Tensor, generator: torch.Generator) -> None:
     """Move the codebooks towards what they were asked for.
 
     Parameters

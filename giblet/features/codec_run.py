@@ -98,9 +98,7 @@ def train_codec(
     else:
         model = new_model(sample_rate_hz, n_codebooks, codebook_size, num_filters, hidden_size)
     schedule = Schedule(steps, batch, seconds, learning_rate, max_minutes)
-    trainer = Trainer(
-        model, material, schedule, seed, fresh=not start_from, n_threads=n_threads
-    )
+    trainer = Trainer(model, material, schedule, seed, fresh=not start_from, n_threads=n_threads)
     history = _run(trainer, folder, report_every)
     save_codec(trainer.inner.exported(), folder)
     _write_history(folder / "history.csv", history)
