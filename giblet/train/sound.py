@@ -27,7 +27,7 @@ SOUND_SETTINGS = (
     "latents_weight", "latents_whitening", "codes_weight", "code_decay", "code_temperature",
     "spectrum_weight", "spectrum_trs",
 )  # fmt: skip
-# Variance, as a share of the mean over directions, below which a direction is not magnified.
+# Variance, of a mean of 1 over all directions, below which a direction is not magnified.
 SMALLEST_VARIANCE = 1e-3
 
 
@@ -49,8 +49,8 @@ def whitener(
         return np.eye(len(std), dtype=np.float32)
     correlation = np.asarray(covariance, np.float64) / np.outer(std, std)
     values, vectors = np.linalg.eigh(correlation)
-    floor = SMALLEST_VARIANCE * max(values.mean(), np.finfo(float).tiny)
-    return np.asarray((vectors / np.sqrt(np.maximum(values, floor))) @ vectors.T, np.float32)
+    scale = np.sqrt(np.maximum(values, SMALLEST_VARIANCE))
+    return np.asarray((vectors / scale) @ vectors.T, np.float32)
 
 
 class SoundLosses:

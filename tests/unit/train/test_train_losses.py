@@ -96,6 +96,8 @@ def test_floors_are_variances_and_entropies_of_the_training_trs(study):
     entropy = -(share * np.log(np.where(share > 0, share, 1))).sum(1).mean()
     assert floor["codes"] == pytest.approx(entropy, rel=0.02)
     assert floor["latents"] == pytest.approx(1.0, rel=1e-3)
+    white = floors(study, "train", 1, 16, sound_of(study, "white"))["latents"]
+    assert white == pytest.approx(1.0, rel=1e-2)
     assert floor["brain"] == pytest.approx(1.0, rel=1e-3)
 
 
