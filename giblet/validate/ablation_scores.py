@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -21,11 +22,11 @@ from giblet.errors import ValidationError
 from giblet.features.audio import codec_of
 from giblet.features.mel import log_mel
 from giblet.model.network import Decoded, GibletNet
+from giblet.store import replacing
 from giblet.train.build import load_network
 from giblet.train.data import Study, Window, open_study, tiles
 from giblet.train.predict import WINDOW_TRS, window_drives
 from giblet.validate.sound_scores import at_stoi_rate, is_silent, stoi_10khz
-from giblet.validate.table import write_table
 
 SPLITS = ("val", "test")
 EXPORTS = ("latents", "quantised", "codes")
@@ -103,7 +104,8 @@ def score_variant(
             for row in _scores(net, held):
                 rows.append({"variant": variant, "split": split, **row})
             print(f"{variant}: {split} scored", flush=True)
-    write_table(out, rows)
+    with replacing(out) as partial:
+        pd.DataFrame(rows).to_csv(partial, sep="\t", index=False, float_format="%.6g")
 
 
 class HeldOut:
