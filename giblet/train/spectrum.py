@@ -18,6 +18,8 @@ from giblet.features.mel import FLOOR, mel_filters
 
 WINDOWS = (256, 512, 1024)  # samples
 BANDS_OF_WINDOW = 8  # samples of a window for each mel band
+# Excerpts apart, in their length, that a whole split is scored at: decoding costs time.
+SPACING = 4
 
 
 class SpectralDistance:
@@ -101,7 +103,7 @@ class Spectrum:
         mask_BTN
             Frames that there are and that count.
         starts : int64 [B], optional
-            First TR of one excerpt of each window; by default excerpts one after the other.
+            First TR of one excerpt of each window; by default excerpts at even distances.
         """
         frames = excerpts(mask_BTN, self.excerpt_trs, starts)
         if not frames:
@@ -125,14 +127,14 @@ def excerpts(
     """Windows and consecutive frames [L] (places in [T N]) of excerpts, all equally long.
 
     An excerpt is as long as its TRs are with the fewest frames they can have; one in which a
-    TR is missing is left out.
+    TR is missing is left out. Without `starts`, one in `SPACING` is taken.
     """
     n_trs, n_frames = mask_BTN.shape[1:]
     excerpt_trs = min(excerpt_trs, n_trs)
     length = excerpt_trs * max(1, n_frames - 1)
     found = []
     for window, mask in enumerate(mask_BTN):
-        own = range(0, n_trs - excerpt_trs + 1, excerpt_trs)
+        own = range(0, n_trs - excerpt_trs + 1, SPACING * excerpt_trs)
         for start in own if starts is None else [min(int(starts[window]), n_trs - excerpt_trs)]:
             inside = mask[start : start + excerpt_trs]
             places = inside.flatten().nonzero()[:, 0]

@@ -21,4 +21,5 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "both-soft": PLAIN | {"code_temperature": 0.3},
     "both-coarse": PLAIN | {"code_decay": 0.7},
     "both-spectrum": PLAIN | {"spectrum_weight": 1.0},
+    "spectrum": PLAIN | {"latents_weight": 0.0, "codes_weight": 0.0, "spectrum_weight": 1.0},
 }

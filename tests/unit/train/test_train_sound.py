@@ -15,7 +15,7 @@ from giblet.model.heads import CodeHead
 from giblet.train.codes import CodeTargets, codebook_weights, log_unigram, soft_labels
 from giblet.train.data import Window, open_study
 from giblet.train.sound import sound_losses, whitener
-from giblet.train.spectrum import SpectralDistance, excerpts, spectrum_of
+from giblet.train.spectrum import SPACING, SpectralDistance, excerpts, spectrum_of
 from tests.support.codecs import small_codec, with_codec
 from tests.support.networks import TRAINING, train
 from tests.support.study_files import make_study
@@ -161,7 +161,7 @@ def test_distance_is_nothing_for_equal_sounds_and_the_log_of_the_gain_otherwise(
     assert distance(sound, sound * 2).tolist() == pytest.approx([np.log(2)] * 2, rel=1e-3)
 
 
-def latents_like(n_windows=2, n_trs=5, dim=8):
+def latents_like(n_windows=2, n_trs=11, dim=8):
     torch.manual_seed(1)
     mask = torch.ones(n_windows, n_trs, 57, dtype=torch.bool)
     mask[:, 1:, -1] = False
@@ -198,15 +198,17 @@ def test_frozen_decoder_gets_no_gradient_and_the_latents_do(codec):
 
 
 def test_excerpts_are_whole_and_consecutive():
-    mask = torch.ones(1, 6, 5, dtype=torch.bool)
+    mask = torch.ones(1, 30, 5, dtype=torch.bool)
     mask[0, 1::2, -1] = False  # 5, 4, 5, 4, ... frames
-    mask[0, 4] = False  # no sound
-    (window, places), (_, later) = excerpts(mask, 2)
-    assert window == 0
-    assert places.tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
-    assert later.tolist() == [10, 11, 12, 13, 14, 15, 16, 17]
-    assert excerpts(mask, 2, torch.tensor([4])) == []
-    assert len(excerpts(mask, 2, torch.tensor([99]))) == 0
+    mask[0, 8] = False  # no sound
+    found = excerpts(mask, 2)
+    apart = 2 * SPACING * 5
+    assert [window for window, _ in found] == [0, 0, 0]
+    for (_, places), start in zip(found, (0, 2 * apart, 3 * apart), strict=True):
+        assert (places - start).tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert excerpts(mask, 2, torch.tensor([8])) == []
+    ((_, last),) = excerpts(mask, 2, torch.tensor([99]))
+    assert last[0] == 28 * 5
 
 
 # -- training --------------------------------------------------------------------------------
