@@ -25,7 +25,9 @@ LANGUAGES = (
 )  # fmt: skip
 # The breathy variants (+f2, +f3, +f5) sound different each time, so a seed would not hold.
 VARIANTS = ("", "+m1", "+m2", "+m3", "+m4", "+m5", "+m6", "+m7", "+f1", "+f4")
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff")
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aiff", ".g722")
+# Pitch and formants move with the speed.
+SPEECH_SPEEDS = (0.8, 1.0, 1.2)
 
 
 def _words(text: str) -> list[str]:
@@ -50,6 +52,14 @@ class Pool:
     other: Samples
 
 
+@dataclass(frozen=True)
+class Material:
+    """Pools, and the share of the examples that comes from each."""
+
+    pools: tuple[Pool, ...]
+    shares: tuple[float, ...]
+
+
 def synthetic_pool(sample_rate_hz: int, minutes: float, seed: int) -> Pool:
     """Make a pool of speech and of music and effects, `minutes` of each.
 
@@ -67,17 +77,46 @@ def synthetic_pool(sample_rate_hz: int, minutes: float, seed: int) -> Pool:
     return Pool(speech, other)
 
 
-def folder_pool(folder: str | Path, sample_rate_hz: int, minutes: float) -> Pool:
-    """Read up to `minutes` of the audio files below a folder, mixed down to mono.
+def gather(
+    source: str | Path | None,
+    *,
+    sample_rate_hz: int,
+    minutes: float,
+    synthetic_share: float,
+    seed: int,
+) -> Material:
+    """Material made up, read from a folder, or both.
+
+    Parameters
+    ----------
+    source
+        Folder of recordings, see :func:`folder_pool`; None for made-up sound only.
+    minutes
+        Length of made-up speech; music and effects get half of it.
+    synthetic_share
+        Share of the examples that is made up where there are recordings.
+    """
+    if not source:
+        return Material((synthetic_pool(sample_rate_hz, minutes, seed),), (1.0,))
+    recorded = folder_pool(source, sample_rate_hz)
+    if synthetic_share == 0:
+        return Material((recorded,), (1.0,))
+    made = synthetic_pool(sample_rate_hz, minutes, seed)
+    return Material((made, recorded), (synthetic_share, 1 - synthetic_share))
+
+
+def folder_pool(folder: str | Path, sample_rate_hz: int) -> Pool:
+    """Read the audio files below a folder, mixed down to mono.
+
+    Where there is a folder ``speech`` directly below it, what is in there is speech, and is
+    read at several speeds, which makes several speakers of one; all else is other sound.
+    Without one, no difference is made.
 
     Raises
     ------
     CodecError
-        If there is no folder or no audio file in it.
+        If there is no folder, no audio file in it, or one cannot be read.
     """
-    import soundfile
-    import soxr
-
     folder = Path(folder)
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
     if not files:
@@ -85,25 +124,73 @@ def folder_pool(folder: str | Path, sample_rate_hz: int, minutes: float) -> Pool
             f"{folder}: no audio files ({', '.join(AUDIO_SUFFIXES)}): correct "
             "features/train_codec/source, or leave it empty to train on synthesised sound"
         )
-    parts: list[Samples] = []
-    wanted = round(60 * minutes * sample_rate_hz)
-    for file in files:
-        samples, rate_hz = soundfile.read(file, dtype="float32", always_2d=True)
-        parts.append(_levelled(soxr.resample(samples.mean(axis=1), rate_hz, sample_rate_hz)))
-        if sum(map(len, parts)) >= wanted:
-            break
-    both = np.concatenate(parts)
-    return Pool(both, both)
+    spoken = [p for p in files if p.is_relative_to(folder / "speech")]
+    others = [p for p in files if p not in set(spoken)]
+    speech = [
+        _levelled(part)
+        for path in spoken
+        for part in _recording(path, sample_rate_hz, SPEECH_SPEEDS)
+        if len(part) > sample_rate_hz / 2
+    ]
+    other = [_levelled(part) for path in others for part in _recording(path, sample_rate_hz)]
+    one = np.concatenate(speech or other)
+    return Pool(one, np.concatenate(other or speech))
 
 
-def batch(pool: Pool, rng: np.random.Generator, size: int, length: int, rate_hz: int) -> Samples:
+def _recording(path: Path, rate_hz: int, speeds: tuple[float, ...] = (1.0,)) -> list[Samples]:
+    """A file at some speeds, mono, without the silence before and after."""
+    import soxr
+
+    samples, found_hz = _decoded(path)
+    loud = np.flatnonzero(np.abs(samples) > 0.01 * np.abs(samples).max(initial=1e-9))
+    if not len(loud):
+        return []
+    margin = found_hz // 20
+    samples = samples[max(0, loud[0] - margin) : loud[-1] + margin]
+    return [soxr.resample(samples, speed * found_hz, rate_hz) for speed in speeds]
+
+
+def _decoded(path: Path) -> tuple[Samples, int]:
+    """Mono samples and their rate: libsndfile's formats, and whatever FFmpeg reads."""
+    import soundfile
+
+    try:
+        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+        return samples.mean(axis=1), rate_hz
+    except soundfile.LibsndfileError:
+        return _decoded_by_ffmpeg(path)
+
+
+def _decoded_by_ffmpeg(path: Path) -> tuple[Samples, int]:
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            resampler = av.AudioResampler("fltp", "mono")
+            rate_hz = int(container.streams.audio[0].rate)
+            parts = [
+                part.to_ndarray()[0]
+                for frame in container.decode(audio=0)
+                for part in resampler.resample(frame)
+            ]
+    except (av.FFmpegError, IndexError) as error:
+        raise CodecError(
+            f"{path}: cannot be read as sound ({error}): take it out of features/train_codec/source"
+        ) from error
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32), rate_hz
+
+
+def batch(
+    material: Material, rng: np.random.Generator, size: int, length: int, rate_hz: int
+) -> Samples:
     """Random augmented examples.
 
     Returns
     -------
     array of shape (size, length), float32, peaks below 1
     """
-    return np.stack([_example(pool, rng, length, rate_hz) for _ in range(size)])
+    which = rng.choice(len(material.pools), size, p=material.shares)
+    return np.stack([_example(material.pools[k], rng, length, rate_hz) for k in which])
 
 
 def _example(pool: Pool, rng: np.random.Generator, length: int, rate_hz: int) -> Samples:

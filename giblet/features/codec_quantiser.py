@@ -26,17 +26,19 @@ KMEANS_ROUNDS = 12
 
 @dataclass(frozen=True)
 class Quantised:
-    """`latents` (B, D, T) with straight-through gradient, commitment, codes (Q, N)."""
+    """`latents` (B, D, T) with straight-through gradient, and their commitment.
+
+    `residuals` (Q, N, D) are what each codebook was asked for, `codes` (Q, N) its answers.
+    """
 
     latents: Tensor
     commitment: Tensor
+    residuals: Tensor
     codes: Tensor
 
 
-def quantise(
-    quantiser: Any, latents: Tensor, kept: Tensor, generator: torch.Generator
-) -> Quantised:
-    """Quantise a training batch and move the codebooks towards it.
+def quantise(quantiser: Any, latents: Tensor, kept: Tensor) -> Quantised:
+    """Quantise a training batch, leaving the codebooks as they are.
 
     Parameters
     ----------
@@ -49,29 +51,42 @@ def quantise(
     size, dim, n_frames = latents.shape
     flat = latents.transpose(1, 2).reshape(-1, dim)  # (N, D)
     owner = torch.arange(size).repeat_interleave(n_frames)
-    residual = flat
-    total = torch.zeros_like(flat)
+    residual = flat.detach()
+    total = torch.zeros_like(residual)
     commitment = flat.new_zeros(())
-    codes = []
+    residuals, codes = [], []
     for level, layer in enumerate(quantiser.layers):
-        book = layer.codebook
-        with torch.no_grad():
-            index = nearest(residual, book.embed)
-            chosen = book.embed[index]
-            _follow(book, residual, index, generator)
+        embed = layer.codebook.embed
+        index = nearest(residual, embed)
         used = (kept > level)[owner].to(flat.dtype)[:, None]  # (N, 1)
-        commitment = commitment + (used * (residual - chosen).square()).mean()
-        total = total + used * chosen
-        residual = residual - chosen
+        residuals.append(residual)
         codes.append(index)
+        residual = residual - embed[index]
+        total = total + used * embed[index]
+        commitment = commitment + (used * (flat - (flat.detach() - residual)).square()).mean()
     through = flat + (total - flat).detach()
     return Quantised(
-        through.reshape(size, n_frames, dim).transpose(1, 2), commitment, torch.stack(codes)
+        through.reshape(size, n_frames, dim).transpose(1, 2),
+        commitment,
+        torch.stack(residuals),
+        torch.stack(codes),
     )
 
 
+@torch.no_grad()
+def follow(quantiser: Any, residuals: Tensor, codes: Tensor, generator: torch.Generator) -> None:
+    """Move the codebooks towards what they were asked for.
+
+    Parameters
+    ----------
+    residuals, codes
+        Of shape (Q, N, D) and (Q, N), as in :class:`Quantised`.
+    """
+    for layer, asked, index in zip(quantiser.layers, residuals, codes, strict=True):
+        _follow(layer.codebook, asked, index, generator)
+
+
 def _follow(book: Any, vectors: Tensor, index: Tensor, generator: torch.Generator) -> None:
-    vectors = vectors.detach()
     counts = torch.bincount(index, minlength=book.codebook_size).to(vectors.dtype)
     sums = torch.zeros_like(book.embed).index_add_(0, index, vectors)
     book.cluster_size.mul_(DECAY).add_(counts, alpha=1 - DECAY)

@@ -34,16 +34,17 @@ def train_codec(
     seed: int,
     source: str | None = None,
     start_from: str | None = None,
-    pool_minutes: float = 40.0,
+    pool_minutes: float = 60.0,
+    synthetic_share: float = 0.5,
     sample_rate_hz: int = 12000,
     n_codebooks: int = 8,
     codebook_size: int = 1024,
-    num_filters: int = 16,
-    hidden_size: int = 64,
-    learning_rate: float = 1e-3,
-    float_steps: int = 300,
+    num_filters: int = 24,
+    hidden_size: int = 96,
+    learning_rate: float = 3e-4,
     max_minutes: float = 0.0,
     report_every: int = 250,
+    n_threads: int = 1,
 ) -> None:
     """Train an EnCodec and write it as a folder.
 
@@ -56,18 +57,21 @@ def train_codec(
     steps, batch, seconds
         Optimiser steps, examples in each, and their length in seconds.
     source
-        Folder of recordings to train on; None for synthesised sound.
+        Folder of recordings to train on, see :func:`codec_material.folder_pool`; None for
+        synthesised sound.
     start_from
         A codec by name or folder to train on from, which then sets the sizes; None to start
-        from random weights.
+        from a lapped transform.
     pool_minutes
-        Minutes of speech to draw the examples from, and half as much music and effects.
+        Minutes of synthesised speech to draw examples from, and half as much music and effects.
+    synthetic_share
+        Share of the examples that is synthesised where there are recordings.
     num_filters, hidden_size
         Width of the network, and size of a latent.
-    float_steps
-        Steps before the quantiser comes in.
     max_minutes
         End after this time even if `steps` are not done; 0 for no limit.
+    n_threads
+        Threads that share the examples of a step.
 
     Raises
     ------
@@ -81,16 +85,22 @@ def train_codec(
 
     torch.manual_seed(seed)
     folder = Path(out)
-    pool = _pool(source, sample_rate_hz, pool_minutes, seed)
+    torch.set_num_threads(1)
+    material = codec_material.gather(
+        source,
+        sample_rate_hz=sample_rate_hz,
+        minutes=pool_minutes,
+        synthetic_share=synthetic_share,
+        seed=seed,
+    )
     if start_from:
         model = _trained_before(start_from, sample_rate_hz, n_codebooks, codebook_size)
-        float_steps = 0
     else:
         model = new_model(sample_rate_hz, n_codebooks, codebook_size, num_filters, hidden_size)
-    schedule = Schedule(steps, batch, seconds, learning_rate, float_steps, max_minutes)
-    trainer = Trainer(model, pool, schedule, seed, fresh=not start_from)
+    schedule = Schedule(steps, batch, seconds, learning_rate, max_minutes)
+    trainer = Trainer(model, material, schedule, seed, fresh=not start_from, n_threads=n_threads)
     history = _run(trainer, folder, report_every)
-    save_codec(model, folder)
+    save_codec(trainer.inner.exported(), folder)
     _write_history(folder / "history.csv", history)
     held_out = codec_material.synthetic_pool(
         sample_rate_hz, HELD_OUT_MINUTES, seed + HELD_OUT_SEED_OFFSET
@@ -119,14 +129,6 @@ def _trained_before(name: str, sample_rate_hz: int, n_codebooks: int, codebook_s
     return codec.model
 
 
-def _pool(
-    source: str | None, sample_rate_hz: int, minutes: float, seed: int
-) -> codec_material.Pool:
-    if source:
-        return codec_material.folder_pool(source, sample_rate_hz, minutes)
-    return codec_material.synthetic_pool(sample_rate_hz, minutes, seed)
-
-
 def _run(trainer: Any, folder: Path, report_every: int) -> list[dict[str, float]]:
     """Train to the end of the schedule, saving and reporting on the way."""
     start_s = time.monotonic()
@@ -146,7 +148,7 @@ def _run(trainer: Any, folder: Path, report_every: int) -> list[dict[str, float]
                     f"codec training diverged by step {trainer.n_done} (loss {row['loss']}): "
                     "lower features/train_codec/learning_rate"
                 )
-            save_codec(trainer.model, folder / "checkpoint")
+            save_codec(trainer.inner.exported(), folder / "checkpoint")
         if progress >= 1:
             return history
         since.append(trainer.step(progress))
@@ -167,7 +169,7 @@ def _write_history(path: Path, history: list[dict[str, float]]) -> None:
 
 def _card(codec: Codec, trainer: Any, source: str | None, figures: dict[str, Any]) -> str:
     schedule = trainer.schedule
-    n_parameters = sum(p.numel() for p in trainer.model.parameters())
+    n_parameters = sum(p.numel() for p in trainer.inner.model.parameters())
     data = f"the recordings in `{source}`" if source else "synthesised speech, music and effects"
     rows = [
         f"| {name} | {f['stoi']:.3f} | {f['si_sdr_db']:.1f} | {f['log_mel_db']:.1f} | "

@@ -1,13 +1,15 @@
 """Training an EnCodec of one's own: small, for one sample rate, on a CPU if need be.
 
-The steps that made it learn: convolutions scaled on one batch before the first step (the
-library's initial weights shrink the signal layer by layer), early strides, a start without
-quantiser, codebooks from k-means. See docs/features.md.
+A new codec starts as a lapped transform with codebooks from k-means, which already codes
+(:mod:`giblet.features.codec_lapped`); what is trained is the network in a form that trains well
+(:mod:`giblet.features.codec_inner`). Examples are shared out to threads, whose gradients are
+averaged: small convolutions use two cores better that way than one convolution at a time.
 """
 
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +18,23 @@ import torch
 from torch import Tensor, nn
 
 from giblet.features import codec_material
+from giblet.features.codec_inner import Inner
+from giblet.features.codec_lapped import start_from_lapped_transform
 from giblet.features.codec_losses import ReconstructionLoss
-from giblet.features.codec_quantiser import perplexity, quantise, start_from_kmeans
+from giblet.features.codec_quantiser import follow, perplexity, quantise, start_from_kmeans
 
 # Frames that k-means sees, per code of a codebook.
-KMEANS_FRAMES_PER_CODE = 12
+KMEANS_FRAMES_PER_CODE = 24
 COMMITMENT_WEIGHT = 0.1
 # Keeps the latents from shrinking towards zero, where commitment is cheap.
 SCALE_WEIGHT = 0.1
-WARM_UP_STEPS = 100
+# Share of the examples that keep all codebooks.
+WHOLE_SHARE = 0.7
+WARM_UP_STEPS = 200
 FINAL_LEARNING_RATE = 0.03
+# Examples of 2 s that a new codec's transform and the layers' means are found on.
+N_FIRST = 128
+FIRST_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,6 @@ class Schedule:
     batch: int
     crop_s: float
     learning_rate: float
-    float_steps: int
     max_minutes: float = 0.0
 
     def progress(self, step: int, elapsed_s: float) -> float:
@@ -87,130 +95,114 @@ def new_model(
     return EncodecModel(config)
 
 
-def scale_to_unit_variance(model: Any, samples: Tensor) -> None:
-    """Scale each convolution so that on `samples` (B, 1, T) its outputs have unit variance.
-
-    The last one gets the variance of the samples. After Salimans & Kingma 2016, section 3.
-    """
-    last = [m for m in model.decoder.modules() if isinstance(m, nn.Conv1d)][-1]
-
-    def rescale(module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
-        target = float(samples.std()) if module is last else 1.0
-        mean = output.mean((0, 2))
-        gain = target / output.std((0, 2)).clamp(min=1e-5)
-        parametrized: Any = module
-        weights = parametrized.parametrizations.weight
-        transposed = isinstance(module, nn.ConvTranspose1d)
-        if transposed:
-            # Weight norm of a transposed convolution is per input channel: one gain for all.
-            gain = torch.full_like(gain, float(target / output.std().clamp(min=1e-5)))
-            weights.original0.mul_(gain[0])
-        else:
-            weights.original0.mul_(gain[:, None, None])
-        old_bias = module.bias.clone()  # type: ignore[operator, union-attr]
-        module.bias.copy_((old_bias - mean) * gain)  # type: ignore[operator, union-attr]
-        return (output - mean[None, :, None]) * gain[None, :, None]
-
-    convolutions = [m for m in model.modules() if isinstance(m, nn.Conv1d | nn.ConvTranspose1d)]
-    hooks = [m.register_forward_hook(rescale) for m in convolutions]
-    try:
-        with torch.no_grad():
-            model.decoder(model.encoder(samples))
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def parameter_groups(model: Any) -> list[dict[str, Any]]:
-    """Parameters with the `scale` of their learning rate.
-
-    Adam's steps are as large as the learning rate whatever the parameter's size. The gains
-    of the weight norms differ in size by thousands (the last one sets the level of the
-    sound), so theirs are scaled to it: otherwise the level swings from step to step.
-    """
-    groups = []
-    last_bias = [n for n, _ in model.decoder.named_parameters() if n.endswith("conv.bias")][-1]
-    for name, parameter in model.named_parameters():
-        scale = 1.0
-        if name.endswith("weight.original0"):
-            scale = min(1.0, float(parameter.detach().abs().mean()))
-        elif name == f"decoder.{last_bias}":
-            scale = 0.01
-        groups.append({"params": [parameter], "scale": scale})
-    return groups
-
-
 class Trainer:
     """One training run; `step` advances it by one batch.
 
-    A model that is not `fresh` has been trained before and is trained on as it is.
+    Parameters
+    ----------
+    model
+        An ``EncodecModel``; `fresh` ones are given a start, others are trained on as they are.
+    n_threads
+        Parts that a batch is cut into.
     """
 
     def __init__(
         self,
         model: Any,
-        pool: codec_material.Pool,
+        material: codec_material.Material,
         schedule: Schedule,
         seed: int,
+        *,
         fresh: bool = True,
+        n_threads: int = 1,
     ) -> None:
-        self.model = model.train()
-        self.pool = pool
-        self.fresh = fresh
-        self.schedule = schedule
+        self.material, self.schedule = material, schedule
         self.rate_hz = model.config.sampling_rate
-        self.length = model.config.hop_length * round(
-            schedule.crop_s * self.rate_hz / model.config.hop_length
-        )
+        self.hop = model.config.hop_length
         self.rng = np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(seed)
         self.loss = ReconstructionLoss(self.rate_hz)
+        first = self._batch(N_FIRST, FIRST_S)
         if fresh:
-            scale_to_unit_variance(model, self._batch(4 * schedule.batch))
+            start_from_lapped_transform(model, first[:, 0].numpy())
+        self.inner = Inner(model.train(), first[: N_FIRST // 2])
+        if fresh:
+            self._start_codebooks()
         self.optimiser = torch.optim.AdamW(
-            parameter_groups(model), schedule.learning_rate, betas=(0.8, 0.99), weight_decay=0.0
+            self.inner.parameter_groups(),
+            schedule.learning_rate,
+            betas=(0.8, 0.99),
+            weight_decay=0.0,
         )
+        self.threads = ThreadPoolExecutor(n_threads)
+        self.n_threads = min(n_threads, schedule.batch)
+        self.ahead = ThreadPoolExecutor(1)
+        self.next_batch = self.ahead.submit(self._batch, schedule.batch, schedule.crop_s)
         self.n_done = 0
 
-    def _batch(self, size: int) -> Tensor:
-        examples = codec_material.batch(self.pool, self.rng, size, self.length, self.rate_hz)
+    def _batch(self, size: int, seconds: float) -> Tensor:
+        """Examples of about some length, (B, 1, n), n a multiple of the hop."""
+        length = self.hop * max(1, round(seconds * self.rate_hz / self.hop))
+        examples = codec_material.batch(self.material, self.rng, size, length, self.rate_hz)
         return torch.from_numpy(examples)[:, None]
 
     def step(self, progress: float) -> dict[str, float]:
         """One optimiser step; figures of it by name."""
-        if self.fresh and self.n_done == self.schedule.float_steps:
-            self._start_codebooks()
         for group in self.optimiser.param_groups:
             group["lr"] = group["scale"] * self.schedule.rate(self.n_done, progress)
-        samples = self._batch(self.schedule.batch)
-        latents = self.model.encoder(samples)
-        figures = {"latent_sd": float(latents.detach().std())}
-        total = SCALE_WEIGHT * (latents.std() - 1).square()
-        if self.n_done >= self.schedule.float_steps:
-            quantised = quantise(self.model.quantizer, latents, self._kept(), self.generator)
-            total = total + COMMITMENT_WEIGHT * quantised.commitment
-            figures["commitment"] = float(quantised.commitment.detach())
-            figures["in_use"] = float(perplexity(quantised.codes, self._k).mean())
-            latents = quantised.latents
-        distance = self.loss(self.model.decoder(latents)[:, 0], samples[:, 0])
-        figures["loss"] = float(distance.detach())
-        self.optimiser.zero_grad(set_to_none=True)
-        (total + distance).backward()
-        figures["grad"] = float(nn.utils.clip_grad_norm_(self.model.parameters(), 3.0))
+        samples = self.next_batch.result()
+        self.next_batch = self.ahead.submit(self._batch, len(samples), self.schedule.crop_s)
+        parts = zip(samples.chunk(self.n_threads), self._kept().chunk(self.n_threads), strict=True)
+        found = list(self.threads.map(lambda part: self._part(*part), parts))
+        parameters = self.inner.parameters()
+        for number, parameter in enumerate(parameters):
+            shares = [part.share * part.gradients[number] for part in found]
+            parameter.grad = sum(shares[1:], start=shares[0])
+        self.inner.hold()
+        norm = nn.utils.clip_grad_norm_(parameters, 3.0)
         self.optimiser.step()
+        residuals, codes = (
+            torch.cat([getattr(part, name) for part in found], dim=1)
+            for name in ("residuals", "codes")
+        )
+        follow(self.inner.quantizer, residuals, codes, self.generator)
         self.n_done += 1
-        return figures
+        figures = {
+            name: sum(part.share * part.figures[name] for part in found)
+            for name in found[0].figures
+        }
+        in_use = float(perplexity(codes, self._k).mean())
+        return figures | {"in_use": in_use, "grad": float(norm)}
+
+    def _part(self, samples: Tensor, kept: Tensor) -> _Part:
+        """Gradients of some of the examples (b, 1, n)."""
+        latents = self.inner.encode(samples)
+        quantised = quantise(self.inner.quantizer, latents, kept)
+        made = self.inner.decode(quantised.latents)
+        terms = self.loss.terms(made[:, 0], samples[:, 0])
+        distance = self.loss.weigh(terms)
+        total = distance + COMMITMENT_WEIGHT * quantised.commitment
+        total = total + SCALE_WEIGHT * (latents.std() - 1).square()
+        gradients = torch.autograd.grad(total, self.inner.parameters())
+        figures = {"loss": distance, **terms, "commitment": quantised.commitment}
+        return _Part(
+            len(samples) / self.schedule.batch,
+            gradients,
+            {name: float(value.detach()) for name, value in figures.items()},
+            quantised.residuals,
+            quantised.codes,
+        )
 
     @property
     def _k(self) -> int:
-        return int(self.model.config.codebook_size)
+        return int(self.inner.model.config.codebook_size)
 
     def _kept(self) -> Tensor:
-        """Codebooks kept for each example: all for half of them, any number for the rest."""
-        levels = len(self.model.quantizer.layers)
+        """Codebooks kept for each example: all for most of them, any number for the rest."""
+        levels = len(self.inner.quantizer.layers)
         size = (self.schedule.batch,)
         some = torch.randint(1, levels + 1, size, generator=self.generator)
-        every = torch.rand(size, generator=self.generator) < 0.5
+        every = torch.rand(size, generator=self.generator) < WHOLE_SHARE
         return torch.where(every, torch.full_like(some, levels), some)
 
     @torch.no_grad()
@@ -218,6 +210,17 @@ class Trainer:
         wanted = KMEANS_FRAMES_PER_CODE * self._k
         vectors: list[Tensor] = []
         while sum(map(len, vectors)) < wanted:
-            latents = self.model.encoder(self._batch(self.schedule.batch))
+            latents = self.inner.encode(self._batch(self.schedule.batch, self.schedule.crop_s))
             vectors.append(latents.transpose(1, 2).reshape(-1, latents.shape[1]))
-        start_from_kmeans(self.model.quantizer, torch.cat(vectors), self.generator)
+        start_from_kmeans(self.inner.quantizer, torch.cat(vectors), self.generator)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one thread found: its share of the batch, gradients, figures, codes."""
+
+    share: float
+    gradients: tuple[Tensor, ...]
+    figures: dict[str, float]
+    residuals: Tensor
+    codes: Tensor

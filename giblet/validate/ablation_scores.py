@@ -22,11 +22,11 @@ from giblet.errors import ValidationError
 from giblet.features.audio import codec_of
 from giblet.features.mel import log_mel
 from giblet.model.network import Decoded, GibletNet
+from giblet.sound_scores import at_stoi_rate, is_silent, stoi_10khz
 from giblet.store import replacing
 from giblet.train.build import load_network
 from giblet.train.data import Study, Window, open_study, tiles
 from giblet.train.predict import WINDOW_TRS, window_drives
-from giblet.validate.sound_scores import at_stoi_rate, is_silent, stoi_10khz
 
 SPLITS = ("val", "test")
 EXPORTS = ("latents", "quantised", "codes")

@@ -16,19 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet.features.mel import log_mel
-from giblet.store import reading
-from giblet.timing import n_items
-from giblet.validate.audio_decode import segment_samples, stored_sources
-from giblet.validate.items import Scorer
-from giblet.validate.predictions import SHARED
-from giblet.validate.settings import Settings
-from giblet.validate.sound_scores import (
+from giblet.sound_scores import (
     at_stoi_rate,
     is_silent,
     log_spectral_distance,
     si_sdr,
     stoi_10khz,
 )
+from giblet.store import reading
+from giblet.timing import n_items
+from giblet.validate.audio_decode import segment_samples, stored_sources
+from giblet.validate.items import Scorer
+from giblet.validate.predictions import SHARED
+from giblet.validate.settings import Settings
 from giblet.validate.statistics import (
     bootstrap_correlations,
     centred,

@@ -8,6 +8,7 @@ EVERY = {
     "align_regressors",
     "align_splits",
     "align_study",
+    "benchmark_codecs",
     "brain_ceiling",
     "brain_run",
     "brain_space",
@@ -46,7 +47,7 @@ TRAINING = {"train_ablation_audio", "train_network"}
 NETWORK = TRAINING | COMPARING | {"validate_predict"}
 
 # Rules that the tiny study does not need.
-ASIDE = {"features_video", "train_ablation_audio", "train_codec", *COMPARING}
+ASIDE = {"benchmark_codecs", "features_video", "train_ablation_audio", "train_codec", *COMPARING}
 TARGETS = {
     "all",
     "ablation_audio",
@@ -94,6 +95,7 @@ READ_BY = {
     "features_audio": {"align_regressors", "align_splits", "align_study"},
     "features_text": {"align_regressors", "align_splits", "align_study"},
     "features_video": {"align_regressors", "align_study"},
+    "benchmark_codecs": set(),
     "train_ablation_audio": set(),
     "train_codec": set(),
     "validate_ablation_audio": set(),
@@ -135,6 +137,9 @@ SCORES = {
 DECODING = {"validate_audio_decode", "validate_audio_figures", "validate_audio_scores"}
 SCORING = SCORES | DECODING | {"validate_video_figures"}
 
+# The codec is loaded by these.
+LOADING = DECODING | TRAINING | COMPARING
+
 # Setting -> another value, and the rules that use it.
 KEYS = {
     "align/delays_trs": ([1, 2, 3, 4, 5], {"align_regressors", "align_splits"}),
@@ -162,13 +167,35 @@ KEYS = {
     "brain/resample": (True, {"brain_run", "brain_space"}),
     "brain/smoothing_fwhm_mm": (1, {"brain_run"}),
     "dataset": ("other", EVERY),
-    "features/audio/bandwidth_kbps": (2.7, {"features_audio"}),
+    "features/audio/bandwidth_kbps": (2.7, {"benchmark_codecs", "features_audio"}),
     "features/audio/chunk_s": (27.0, {"features_audio"}),
-    "features/audio/codec": ("facebook/encodec_24khz", {"features_audio"}),
-    "features/audio/n_codebooks": (9, {"features_audio"}),
+    "features/audio/codec": ("facebook/encodec_24khz", {"benchmark_codecs", "features_audio"}),
+    "features/audio/n_codebooks": (9, {"benchmark_codecs", "features_audio"}),
     "features/audio/n_mels": (65, {"features_audio"}),
-    "features/audio/revision": ("x", {"features_audio"}),
-    "features/audio/sample_rate_hz": (12001, {"features_audio", "stimulus_audio"}),
+    "features/audio/revision": ("x", {"benchmark_codecs", "features_audio"}),
+    "features/audio/sample_rate_hz": (
+        12001,
+        {"benchmark_codecs", "features_audio", "stimulus_audio"},
+    ),
+    "features/benchmark_codecs/codec_kbps": ([3], set()),
+    "features/benchmark_codecs/codecs": (["giblet-12khz@12000"], set()),
+    "features/benchmark_codecs/cqt_bins_per_octave": (25, set()),
+    "features/benchmark_codecs/dpi": (111, set()),
+    "features/benchmark_codecs/griffin_lim_steps": (61, set()),
+    "features/benchmark_codecs/hop_s": (0.02, set()),
+    "features/benchmark_codecs/listen_s": (9, set()),
+    "features/benchmark_codecs/max_runs": (1, set()),
+    "features/benchmark_codecs/mel_bands": ([40], set()),
+    "features/benchmark_codecs/methods": (["opus"], set()),
+    "features/benchmark_codecs/mixed_files": (["x"], set()),
+    "features/benchmark_codecs/mulaw_hz": ([375], set()),
+    "features/benchmark_codecs/music_files": (["x"], set()),
+    "features/benchmark_codecs/opus_kbps": ([6], set()),
+    "features/benchmark_codecs/seconds": (19, set()),
+    "features/benchmark_codecs/speech_files": (["x"], set()),
+    "features/benchmark_codecs/text_is_speech": (False, set()),
+    "features/benchmark_codecs/value_bits": ([4], set()),
+    "features/benchmark_codecs/window_s": (0.06, set()),
     "features/text/batch_size": (33, {"features_text"}),
     "features/text/max_tokens": (257, {"features_text"}),
     "features/text/model": ("sentence-transformers/all-mpnet-base-v2", {"features_text"}),
@@ -221,6 +248,7 @@ KEYS = {
         2027,
         SCORES
         | {
+            "benchmark_codecs",
             "simulate_bold",
             "simulate_film",
             "simulate_truth",
@@ -278,6 +306,7 @@ KEYS = {
             "align_regressors",
             "align_splits",
             "align_study",
+            "benchmark_codecs",
             "brain_ceiling",
             "brain_run",
             "features_audio",
@@ -360,7 +389,7 @@ KEYS = {
 ABSENT = {
     "align/scheme": {"validate_audio_figures", *ASIDE},
     "brain/kind": {"validate_fmri_maps", *ASIDE},
-    "features/video/backbone": {"train_codec"},
+    "features/video/backbone": {"benchmark_codecs", "train_codec"},
 }
 
 # Module -> the rules whose script imports it, directly or through others.
@@ -386,32 +415,36 @@ MODULES = {
     "giblet.brain.space": {"brain_space"},
     "giblet.config": {"validate_report"},
     "giblet.errors": EVERY,
-    "giblet.features.audio": DECODING | TRAINING | COMPARING | {"features_audio"},
-    "giblet.features.codec": DECODING | TRAINING | COMPARING | {"features_audio", "train_codec"},
+    "giblet.features.audio": LOADING | {"features_audio"},
+    "giblet.features.bakeoff": {"benchmark_codecs"},
+    "giblet.features.bakeoff_cqt": {"benchmark_codecs"},
+    "giblet.features.bakeoff_figure": {"benchmark_codecs"},
+    "giblet.features.bakeoff_methods": {"benchmark_codecs"},
+    "giblet.features.bakeoff_opus": {"benchmark_codecs"},
+    "giblet.features.bakeoff_packing": {"benchmark_codecs"},
+    "giblet.features.bakeoff_page": set(),
+    "giblet.features.bakeoff_scores": {"benchmark_codecs"},
+    "giblet.features.bakeoff_sounds": {"benchmark_codecs"},
+    "giblet.features.bakeoff_spectral": {"benchmark_codecs"},
+    "giblet.features.bakeoff_table": {"benchmark_codecs"},
+    "giblet.features.bakeoff_waveform": {"benchmark_codecs"},
+    "giblet.features.codec": LOADING | {"benchmark_codecs", "features_audio", "train_codec"},
     "giblet.features.codec_augment": {"train_codec"},
     "giblet.features.codec_export": {"train_codec"},
     "giblet.features.codec_losses": {"train_codec"},
     "giblet.features.codec_material": {"train_codec"},
     "giblet.features.codec_quality": {"train_codec"},
     "giblet.features.codec_quantiser": {"train_codec"},
-    "giblet.features.codec_rate": DECODING
-    | TRAINING
-    | COMPARING
-    | {"features_audio", "train_codec"},
+    "giblet.features.codec_rate": LOADING | {"benchmark_codecs", "features_audio", "train_codec"},
     "giblet.features.codec_run": {"train_codec"},
-    "giblet.features.codec_stream": DECODING
-    | TRAINING
-    | COMPARING
-    | {"features_audio", "train_codec"},
+    "giblet.features.codec_stream": LOADING | {"benchmark_codecs", "features_audio", "train_codec"},
     "giblet.features.codec_training": {"train_codec"},
-    "giblet.features.mel": DECODING | TRAINING | COMPARING | {"features_audio", "train_codec"},
-    "giblet.features.pretrained": DECODING
-    | TRAINING
-    | COMPARING
-    | {"features_audio", "features_text", "features_video", "train_codec"},
+    "giblet.features.mel": LOADING | {"benchmark_codecs", "features_audio", "train_codec"},
+    "giblet.features.pretrained": LOADING
+    | {"benchmark_codecs", "features_audio", "features_text", "features_video", "train_codec"},
     "giblet.features.text": {"features_text"},
     "giblet.features.video": {"features_video"},
-    "giblet.features.weights": DECODING | TRAINING | COMPARING | {"features_audio", "train_codec"},
+    "giblet.features.weights": LOADING | {"benchmark_codecs", "features_audio", "train_codec"},
     "giblet.fingerprint": set(),
     "giblet.hrf": {
         "align_regressors",
@@ -441,6 +474,7 @@ MODULES = {
     "giblet.simulate.sentences": {"simulate_truth"},
     "giblet.simulate.sound": {"simulate_film"},
     "giblet.simulate.truth": {"simulate_truth"},
+    "giblet.sound_scores": COMPARING | {"benchmark_codecs", "validate_audio_scores"},
     "giblet.speech": {"simulate_film", "train_codec"},
     "giblet.stamps": EVERY,
     "giblet.stimulus.annotation": {"stimulus_text"},
@@ -526,7 +560,6 @@ MODULES = {
     "giblet.validate.report.verdicts": {"validate_report"},
     "giblet.validate.report.words": {"validate_report"},
     "giblet.validate.settings": SCORES | {"validate_video_figures"},
-    "giblet.validate.sound_scores": COMPARING | {"validate_audio_scores"},
     "giblet.validate.statistics": SCORING | {"validate_predict"},
     "giblet.validate.table": SCORING,
     "giblet.validate.testset": SCORING | {"validate_predict"},
@@ -545,6 +578,7 @@ SCRIPTS = {
     "brain_run.py": {"brain_run"},
     "brain_space.py": {"brain_space"},
     "features_audio.py": {"features_audio"},
+    "features_benchmark_codecs.py": {"benchmark_codecs"},
     "features_text.py": {"features_text"},
     "features_train_codec.py": {"train_codec"},
     "features_video.py": {"features_video"},

@@ -8,4 +8,4 @@ with job(snakemake) as j:
     from giblet.features.codec_run import train_codec
 
     params = {k: v for k, v in j.params.items() if k != "code"}
-    train_codec(Path(j.output.config).parent, **params)
+    train_codec(Path(j.output.config).parent, **params, n_threads=j.threads)

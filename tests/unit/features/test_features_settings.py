@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ import yaml
 
 from giblet import config as giblet_config
 from giblet.features.audio import extract_audio
+from giblet.features.bakeoff import benchmark_codecs
+from giblet.features.bakeoff_methods import Settings
 from giblet.features.codec_run import train_codec
 from giblet.features.text import extract_text
 from giblet.features.video import extract_video
@@ -57,6 +60,14 @@ def test_each_block_is_what_its_function_takes(
         # bandwidth and codebooks have a default in the configuration only.
         if default not in (inspect.Parameter.empty, None):
             assert default == value, name
+
+
+def test_the_bake_off_takes_its_block() -> None:
+    parameters = inspect.signature(benchmark_codecs).parameters
+    entering = {field.name for field in dataclasses.fields(Settings)}
+    study = {"runs", "tr_s", "folder", "audio", "text", "entering", "seed"}
+    own = {"sample_rate_hz", "codec", "n_codebooks", "bandwidth_kbps", "revision"}
+    assert set(completed({})["benchmark_codecs"]) == (set(parameters) | entering) - study - own
 
 
 def test_a_backbone_of_no_kind_is_refused_by_the_schema() -> None:

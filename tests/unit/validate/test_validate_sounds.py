@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pystoi import stoi
 
-from giblet.validate.sound_scores import (
+from giblet.sound_scores import (
     at_stoi_rate,
     is_silent,
     log_spectral_distance,

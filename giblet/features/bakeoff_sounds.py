@@ -1,0 +1,149 @@
+"""The sounds of the bake-off: excerpts of the study's runs and of files the user names."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from giblet.errors import ConfigError, MediaError
+from giblet.timing import Exact, trs_overlapping
+
+HERE = "features/benchmark_codecs"
+SPEECH, MIXED = "speech", "mixed"
+# Shorter sounds have too few frames for the scores.
+SHORTEST_S = 1.0
+FULL_SCALE_32 = 2**31
+
+
+@dataclass(frozen=True)
+class Sound:
+    """An excerpt.
+
+    Attributes
+    ----------
+    kind : ``speech``, ``music`` or ``mixed``
+    start_s : where it begins in its file, s
+    samples : mono, shape (n,), float32, full scale 1
+    """
+
+    name: str
+    kind: str
+    start_s: float
+    samples: NDArray[np.float32]
+
+
+def drawn_runs(names: Sequence[str], max_runs: int, seed: int) -> list[str]:
+    """At most `max_runs` names, drawn with `seed`, in their order."""
+    if len(names) <= max_runs:
+        return list(names)
+    chosen = np.random.default_rng(seed).choice(len(names), max_runs, replace=False)
+    return [names[at] for at in sorted(chosen)]
+
+
+def run_sound(
+    audio: str | Path,
+    text: str | Path,
+    *,
+    run: str,
+    tr_s: Exact,
+    sample_rate_hz: int,
+    seconds: float,
+    seed: int,
+    text_is_speech: bool,
+) -> Sound:
+    """Excerpt of a run's sound.
+
+    It counts as speech when at least half of its TRs have text and `text_is_speech`, as mixed
+    otherwise.
+    """
+    import pandas as pd
+    import soundfile
+
+    with soundfile.SoundFile(audio) as file:
+        if file.samplerate != sample_rate_hz:
+            raise MediaError(
+                f"{audio}: sampled at {file.samplerate} Hz, features/audio/sample_rate_hz is "
+                f"{sample_rate_hz}: run stimulus again at that rate"
+            )
+        start, length = excerpt(file.frames, sample_rate_hz, seconds, seed, run)
+        file.seek(start)
+        samples = file.read(length, dtype="float32")
+    table = pd.read_csv(text, sep="\t", dtype=str, keep_default_na=False)
+    begin, end = start / sample_rate_hz, (start + length) / sample_rate_hz
+    heard = [bool(table["text"][k].strip()) for k in trs_overlapping(begin, end, tr_s, len(table))]
+    spoken = text_is_speech and bool(heard) and 2 * sum(heard) >= len(heard)
+    return Sound(run, SPEECH if spoken else MIXED, begin, samples)
+
+
+def file_sound(
+    path: str | Path, kind: str, *, sample_rate_hz: int, seconds: float, seed: int
+) -> Sound:
+    """Excerpt of any file with sound (also of films), mixed to mono and resampled.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file.
+    MediaError
+        If it cannot be read as sound, or is shorter than a second.
+    """
+    key = f"{HERE}/{kind}_files"
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError(f"{key} names {str(path)!r}, which is not a file: correct or remove it")
+    samples = np.concatenate(
+        [np.zeros(0, np.float32), *_resampled(path, key, sample_rate_hz)], dtype=np.float32
+    )
+    if len(samples) < SHORTEST_S * sample_rate_hz:
+        raise MediaError(
+            f"{key} names {str(path)!r}, which has {len(samples) / sample_rate_hz:g} s of sound: "
+            f"name a file with {SHORTEST_S:g} s or more"
+        )
+    start, length = excerpt(len(samples), sample_rate_hz, seconds, seed, path.name)
+    return Sound(path.stem, kind, start / sample_rate_hz, samples[start : start + length])
+
+
+def excerpt(
+    n_samples: int, sample_rate_hz: int, seconds: float, seed: int, name: str
+) -> tuple[int, int]:
+    """Start and length of an excerpt, drawn with the seed and the sound's name.
+
+    The whole sound where it is shorter than `seconds`.
+    """
+    length = min(n_samples, round(seconds * sample_rate_hz))
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    return int(rng.integers(0, n_samples - length + 1)), length
+
+
+def _resampled(path: Path, key: str, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
+    """The first audio stream of a file, mono, in pieces."""
+    import av
+    import soxr
+    from av.audio.resampler import AudioResampler
+
+    unreadable = f"{key} names {str(path)!r}, which cannot be read as sound"
+    try:
+        with av.open(str(path), metadata_errors="replace") as container:
+            if not container.streams.audio:
+                raise MediaError(f"{unreadable}: it has no sound: name another file")
+            rate = container.streams.audio[0].rate
+            # 32-bit integers: libswresample scales a mix of integers to fit.
+            mixer = AudioResampler(format="s32", layout="mono", rate=rate)
+            stream = soxr.ResampleStream(rate, sample_rate_hz, 1, dtype="float32", quality="VHQ")
+            for frame in container.decode(audio=0):
+                yield from (stream.resample_chunk(_floats(part)) for part in mixer.resample(frame))
+            yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+    except av.error.FFmpegError as error:
+        raise MediaError(f"{unreadable} ({error}): play it in a media player, or remove it") from (
+            error
+        )
+
+
+def _floats(part: Any) -> NDArray[np.float32]:
+    return (part.to_ndarray()[0] / np.float32(FULL_SCALE_32)).astype(np.float32)
