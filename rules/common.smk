@@ -44,6 +44,11 @@ def settings(*paths):
     return giblet_config.flat(config, *paths)
 
 
+def settings_but(left_out, *paths):
+    """The same without some keys."""
+    return {k: v for k, v in settings(*paths).items() if k not in left_out}
+
+
 def code(script):
     """Fingerprint of a script and the library modules behind it, for `params`."""
     return CODE.fingerprint(f"workflow/scripts/{script}")

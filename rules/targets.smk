@@ -48,6 +48,11 @@ rule baseline:
         rules.train_baseline.output,
 
 
+rule ablation_audio:
+    input:
+        rules.validate_ablation_audio_table.output,
+
+
 rule validate_fmri:
     input:
         rules.validate_fmri_scores.output,

@@ -1,4 +1,4 @@
-"""Means and standard deviations of data that arrive in pieces."""
+"""Means, standard deviations and covariances of data that arrive in pieces."""
 
 from __future__ import annotations
 
@@ -53,3 +53,31 @@ class Moments:
     def variance(self) -> NDArray[np.float64]:
         """Population variance; 0 when nothing was added."""
         return self._squares / max(1, self.count)
+
+
+class Covariance:
+    """Running covariance over the rows of matrices (n, D), in double precision."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._mean: NDArray[np.float64] = np.zeros(0)
+        self._products: NDArray[np.float64] = np.zeros((0, 0))
+
+    def add(self, piece: NDArray[Any]) -> None:
+        """Add a matrix of shape (n, D); n may be 0."""
+        n, size = piece.shape
+        if self.count == 0:
+            self._mean, self._products = np.zeros(size), np.zeros((size, size))
+        if n == 0:
+            return
+        mean = piece.mean(0, dtype=np.float64)
+        away = piece - mean
+        total = self.count + n
+        step = mean - self._mean
+        self._products += away.T @ away + np.outer(step, step) * (self.count * n / total)
+        self._mean = self._mean + step * (n / total)
+        self.count = total
+
+    def value(self) -> NDArray[np.float64]:
+        """Population covariance, shape (D, D); 0 when nothing was added."""
+        return self._products / max(1, self.count)

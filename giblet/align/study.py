@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from giblet.align.checks import check_clock, check_stream
 from giblet.align.scans import write_bold
 from giblet.align.splits import CODES, read_splits
-from giblet.align.stats import Moments
+from giblet.align.stats import Covariance, Moments
 from giblet.errors import AlignError
 from giblet.store import dataset, image_compression, reading, writing
 from giblet.timing import Exact, as_fraction, n_items
@@ -91,6 +91,7 @@ class _StimulusStats:
         self.video = Moments()
         self.text = Moments()
         self.latents = Moments()
+        self.covariance = Covariance()
         self.code_counts: NDArray[np.int64] | None = None
 
     def count_codes(self, codes: NDArray[np.int16], size: int) -> None:
@@ -99,11 +100,12 @@ class _StimulusStats:
         self.code_counts = counts if self.code_counts is None else self.code_counts + counts
 
     def write(self, group: h5py.Group) -> None:
-        """Write mean (and standard deviation) of each modality."""
+        """Write mean (and standard deviation, and covariance) of each modality."""
         group["video/mean"] = self.video.mean().astype(np.float32)
         for name, moments in (("text", self.text), ("latents", self.latents)):
             group[f"{name}/mean"] = moments.mean().astype(np.float32)
             group[f"{name}/std"] = moments.std().astype(np.float32)
+        group["latents/covariance"] = self.covariance.value().astype(np.float32)
         group["code_counts"] = self.code_counts
 
 
@@ -187,7 +189,9 @@ def _copy_audio(
     _store(group, "audio_latents", kept.astype(np.float16), (min(512, n_frames), kept.shape[1]))
     _store(group, "audio_log_mel", mel.astype(np.float16), (min(512, n_frames), mel.shape[1]))
     train = np.repeat(split == TRAIN, index[:, 1] - index[:, 0])
-    stats.latents.add(kept[train].astype(np.float64))
+    latents_train = kept[train].astype(np.float64)
+    stats.latents.add(latents_train)
+    stats.covariance.add(latents_train)
     stats.count_codes(codes[:, train], size)
 
 

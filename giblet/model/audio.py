@@ -6,8 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from giblet.model.basis import tr_bases
+from giblet.model.heads import CodeHead, LatentHead
+
 DILATIONS = (1, 2, 4, 8)
-COARSE_STEPS = 8  # pieces of a TR that convolved frames are averaged over, and made from
+COARSE_STEPS = 8  # pieces of a TR that convolved frames are averaged over
 
 
 class MultiScale(nn.Module):
@@ -94,25 +97,26 @@ class AudioEncoder(nn.Module):
 
 
 class AudioDecoder(nn.Module):
-    """Layer 12B: from features back to codec frames.
-
-    Latents start as the TR's mean at each frame; code logits start as the logarithm of how
-    often each code occurs in training (``log_unigram``).
+    """Layer 12B: from features back to codec frames, and the two heads of layer 13.
 
     Parameters
     ----------
     n_features
         Features of layer 11 for sound, as the encoder's ``n_features``.
+    n_basis
+        Functions of the temporal basis (:mod:`giblet.model.basis`): the frames of a TR are
+        made from this many coefficients per channel, and so are its latents.
     n_codebooks, codebook_size, latent_dim, max_frames, channels
         As for the encoder.
     """
 
-    log_unigram: Tensor
+    bases: Tensor
 
     def __init__(
         self,
         *,
         n_features: int,
+        n_basis: int,
         n_codebooks: int,
         codebook_size: int,
         latent_dim: int,
@@ -120,41 +124,50 @@ class AudioDecoder(nn.Module):
         channels: int,
     ) -> None:
         super().__init__()
-        self.sizes = (n_codebooks, codebook_size)
-        self.latent_dim, self.max_frames = latent_dim, max_frames
+        self.latent_dim, self.max_frames, self.n_basis = latent_dim, max_frames, n_basis
         self.norm = nn.LayerNorm(n_features)
-        self.expand = nn.Linear(n_features, channels * COARSE_STEPS)
+        self.expand = nn.Linear(n_features, n_basis * channels)
         self.scales = MultiScale(channels)
-        self.to_latents = nn.Linear(channels, latent_dim)
-        self.to_codes = nn.Linear(channels + latent_dim, n_codebooks * codebook_size)
-        for layer in (self.to_latents, self.to_codes):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
-        uniform = torch.full((n_codebooks, codebook_size), 1 / codebook_size).log()
-        self.register_buffer("log_unigram", uniform)  # [Q, K]
+        self.latent_head = LatentHead(channels, latent_dim)
+        self.code_head = CodeHead(channels + latent_dim, n_codebooks, codebook_size)
+        self.register_buffer("bases", tr_bases(max_frames, n_basis))  # [2, N, J]
         self.width = max_frames * channels  # of layer 12B, a TR
 
-    def forward(self, features_BTP: Tensor, frames: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Whitened latents and code logits.
+    def forward(
+        self,
+        features_BTP: Tensor,
+        code_frames: Tensor | None = None,
+        n_frames_BT: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Latents, each dimension standardised, and code logits.
 
         Parameters
         ----------
         features_BTP : [B, T, n_features]
-        frames : int64 [n], optional
+        code_frames : int64 [n], optional
             Places within a TR to make code logits for, all by default.
+        n_frames_BT : int64 [B, T], optional
+            Codec frames of each TR; by default as many as the longest has.
 
         Returns
         -------
         latents [B, T, N, D] and logits [B, T, n, Q, K]
         """
         b, t = features_BTP.shape[:2]
-        x = self.expand(self.norm(features_BTP)).reshape(b * t, -1, COARSE_STEPS)  # [B T, C, steps]
-        x = F.interpolate(x, self.max_frames, mode="linear")  # [B T, C, N]
-        x = self.scales(x).transpose(1, 2)  # [B T, N, C]
-        mean = features_BTP[..., : self.latent_dim].reshape(b * t, 1, -1)  # [B T, 1, D]
-        latents = mean + self.to_latents(x)  # [B T, N, D]
-        y = torch.cat([F.gelu(x), latents], dim=2)  # [B T, N, C + D]
-        if frames is not None:
-            y = y[:, frames]  # [B T, n, C + D]
-        logits = self.to_codes(y).reshape(b, t, -1, *self.sizes) + self.log_unigram
-        return latents.reshape(b, t, self.max_frames, -1), logits
+        basis = self._basis(n_frames_BT, b * t)  # [B T, N, J]
+        x = self.expand(self.norm(features_BTP)).reshape(b * t, self.n_basis, -1)  # [B T, J, C]
+        x = (basis @ x) * self.max_frames**0.5  # [B T, N, C]
+        x = self.scales(x.transpose(1, 2)).transpose(1, 2)  # [B T, N, C]
+        mean = features_BTP[..., : self.latent_dim].reshape(b * t, -1)  # [B T, D]
+        latents = self.latent_head(x, mean, basis)  # [B T, N, D]
+        heard = (
+            (x, latents) if code_frames is None else (x[:, code_frames], latents[:, code_frames])
+        )
+        logits = self.code_head(*heard)  # [B T, n, Q, K]
+        return latents.unflatten(0, (b, t)), logits.unflatten(0, (b, t))
+
+    def _basis(self, n_frames_BT: Tensor | None, n_trs: int) -> Tensor:
+        """Basis of each TR, [B T, N, J]; a TR without sound gets either."""
+        if n_frames_BT is None:
+            return self.bases[1].expand(n_trs, -1, -1)
+        return self.bases[(n_frames_BT.flatten() == self.max_frames).long()]

@@ -39,7 +39,7 @@ class Decoded:
     Attributes
     ----------
     video : [B, T, Fo, 3, H, W], 0 to 1, not clipped
-    latents : [B, T, N, D], whitened
+    latents : [B, T, N, D], each dimension standardised
     code_logits : [B, T, n, Q, K]
     text : [B, T, E]
     """
@@ -71,7 +71,7 @@ class GibletNet(nn.Module):
         Units of layer 7, fewer than in any other layer.
     video_width, audio_width, text_width
         Shares of the modalities in layers 4 and 10.
-    video_channels, video_stride, video_grid, audio_channels
+    video_channels, video_stride, video_grid, audio_channels, audio_basis
         See :mod:`giblet.model.video` and :mod:`giblet.model.audio`.
     context_hidden, context_kernel_trs
         Layers 4 and 10, see :class:`giblet.model.pool.FeatureConv`.
@@ -117,6 +117,7 @@ class GibletNet(nn.Module):
         video_stride: int = 5,
         video_grid: list[int] | None = None,
         audio_channels: int = 48,
+        audio_basis: int = 8,
         context_hidden: int = 256,
         context_kernel_trs: int = 3,
         brain_rank: int = 0,
@@ -197,7 +198,9 @@ class GibletNet(nn.Module):
         self.unpool.mirror(self.pool)
         # 12A, 12B, 12C and 13
         self.video_out = VideoDecoder(frames_out=frames_out, **picture)
-        self.audio_out = AudioDecoder(n_features=self.audio_in.n_features, **codec)
+        self.audio_out = AudioDecoder(
+            n_features=self.audio_in.n_features, n_basis=audio_basis, **codec
+        )
         self.text_out = nn.Linear(text_dim, text_dim)
         for identity in (self.text_in, self.text_out):
             nn.init.eye_(identity.weight)
@@ -269,18 +272,25 @@ class GibletNet(nn.Module):
         mirrored = self.volume_out(x).view(b, t, -1)  # [B, T, V]
         return code.view(b, t, -1), mirrored
 
-    def decode(self, drive_BTV: Tensor, code_frames: Tensor | None = None) -> Decoded:
+    def decode(
+        self,
+        drive_BTV: Tensor,
+        code_frames: Tensor | None = None,
+        n_frames_BT: Tensor | None = None,
+    ) -> Decoded:
         """Layers 6 to 13 from layer 5.
 
         Parameters
         ----------
         code_frames : int64 [n], optional
             Codec frames within a TR to make code logits for; all by default.
+        n_frames_BT : int64 [B, T], optional
+            Codec frames of each TR (56 or 57); by default as many as the longest has.
         """
         _, mirrored = self.middle(drive_BTV)
         z = self.context_out(self.brain_out(mirrored))  # [B, T, P]
         video, audio, text = self.unpool(z)
-        latents, logits = self.audio_out(audio, code_frames)
+        latents, logits = self.audio_out(audio, code_frames, n_frames_BT)
         n_video = self.video_in.n_features
         return Decoded(
             video=self.video_out(video[..., :n_video]),
@@ -301,7 +311,7 @@ class GibletNet(nn.Module):
         text_dim, n_voxels, features, bottleneck, pixels = self._sizes
         pooled = sum(self.pool.n_in)
         n_frames = self.max_frames
-        n_codebooks, codebook_size = self.audio_out.sizes
+        n_codebooks, codebook_size = self.audio_out.code_head.sizes
         latent_dim = self.audio_out.latent_dim
         return {
             "1": self.frames * pixels + n_frames * (n_codebooks + latent_dim) + text_dim,

@@ -24,7 +24,7 @@ class Stimulus:
     codes : int64 [B, T, N, Q]
         Codebook entries; they are embedded, never read as quantities.
     latents : float32 [B, T, N, D]
-        Codec latents, whitened with the statistics of the training TRs.
+        Codec latents, each dimension standardised by the training TRs.
     log_mel : float32 [B, T, N, M]
     audio_mask : bool [B, T, N]
         False at places a TR's codec frames do not fill (56 of 57), and without sound.

@@ -15,8 +15,8 @@ from giblet.model.hrf import wiener_filters
 from giblet.model.network import GibletNet
 from giblet.store import replacing
 from giblet.timing import seconds_to_trs
+from giblet.train.codes import log_unigram
 from giblet.train.data import Study
-from giblet.train.losses import log_unigram
 
 # Drive persists over TRs of a film; between the values of a still and of a fast-cut one.
 PERSISTENCE = 0.5
@@ -133,7 +133,7 @@ def build_network(
     set_delag(net)
     mean = torch.from_numpy(study.video_mean).mean(0).movedim(-1, 0) / 255  # [3, H, W]
     net.video_out.mean_frame.copy_(mean)
-    net.audio_out.log_unigram.copy_(log_unigram(study.code_counts))
+    net.audio_out.code_head.log_unigram.copy_(log_unigram(study.code_counts))
     return net, kwargs
 
 

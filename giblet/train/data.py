@@ -116,6 +116,8 @@ class Study:
         stats = file["stats"]
         self.latent_mean = dataset(stats, "latents/mean", shape=(self.latent_dim,))[:]
         self.latent_std = dataset(stats, "latents/std", shape=(self.latent_dim,))[:]
+        square = (self.latent_dim, self.latent_dim)
+        self.latent_covariance = dataset(stats, "latents/covariance", shape=square)[:]
         self.text_mean = dataset(stats, "text/mean", shape=(self.text_dim,))[:]
         self.video_mean = dataset(stats, "video/mean", shape=self.frame_shape)[:]
         self.code_counts = dataset(

@@ -21,6 +21,7 @@ from giblet.train.history import Progress, history_row, write_history
 from giblet.train.losses import MODALITIES, floors
 from giblet.train.objective import draw, evaluate, training_loss
 from giblet.train.optim import learning_rate, make_optimizer, pick_device
+from giblet.train.sound import SOUND_SETTINGS, sound_losses
 from giblet.train.start import start_from_ridge
 
 # Settings of the config block `train`; the others are the network's.
@@ -28,7 +29,7 @@ TRAINING = (
     "batch_windows", "bf16", "brain_weight", "video_weight", "audio_weight", "text_weight",
     "checkpoint_every", "clip_norm", "code_frames", "delay_lr_scale", "device",
     "eval_every", "lr", "modality_dropout", "patience", "start", "start_lr_scale", "steps",
-    "subjects_per_step", "warmup_steps", "weight_decay", "window_trs",
+    "subjects_per_step", "warmup_steps", "weight_decay", "window_trs", *SOUND_SETTINGS,
 )  # fmt: skip
 
 
@@ -122,10 +123,14 @@ class Training:
                 "so there is nothing to learn: give one a positive weight"
             )
         self.net, self.kwargs = build_network(study, seed=seed, **network)
+        self.sound = sound_losses(study, training)
+        # The code head starts as the constant that its losses are held against.
+        self.net.audio_out.code_head.log_unigram.copy_(self.sound.codes.log_unigram)
         self.floor = {
-            split: floors(study, split, self.net.frames_out, self.window_trs)
+            split: floors(study, split, self.net.frames_out, self.window_trs, self.sound)
             for split in ("train", "val")
         }
+        self.sound.to(self.device)
         self.voxel_valid = torch.from_numpy(study.voxel_valid).to(self.device)
         n_trs = sum(part.stop - part.start for part in self.segments)
         self.steps_per_epoch = max(
@@ -220,6 +225,7 @@ class Training:
                 batch.to(self.device),
                 draws,
                 voxel_valid=self.voxel_valid,
+                sound=self.sound,
                 floor=self.floor["train"],
                 weights=self.weights,
             )
@@ -258,6 +264,7 @@ class Training:
             self.study,
             split="val",
             window_trs=self.window_trs,
+            sound=self.sound,
             floor=self.floor["val"],
             weights=self.weights,
         )

@@ -7,46 +7,21 @@ what it scores is measured on the split in question. Suffixes: ``giblet.model.st
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from giblet.errors import TrainError
 from giblet.model.network import Decoded
 from giblet.model.stimulus import Stimulus
 from giblet.train.data import Batch, Study, tiles
+from giblet.train.sound import EVEN, SOUND_TERMS, SoundLosses
+from giblet.train.sums import Sums
 
-TERMS = ("brain", "video", "latents", "codes", "text")
+TERMS = ("brain", "video", *SOUND_TERMS, "text")
 MODALITIES = ("brain", "video", "audio", "text")
 # A constant predictor that is this good leaves nothing to learn: the modality is missing.
 NEGLIGIBLE = 1e-8
-
-
-@dataclass
-class Sums:
-    """Summed errors and how many values they are of, per term."""
-
-    total: dict[str, Tensor | float] = field(default_factory=dict)
-    count: dict[str, float] = field(default_factory=dict)
-
-    def add(self, term: str, total: Tensor | float, count: float) -> None:
-        """Add errors of one term."""
-        self.total[term] = self.total.get(term, 0.0) + total
-        self.count[term] = self.count.get(term, 0.0) + count
-
-    def extend(self, other: Sums) -> None:
-        """Add another's sums, without their gradients."""
-        for term, total in other.total.items():
-            self.add(term, float(total), other.count[term])
-
-    def means(self) -> dict[str, Tensor | float]:
-        """Mean error of every term that had any value."""
-        return {
-            term: total / self.count[term] for term, total in self.total.items() if self.count[term]
-        }
 
 
 def frames_out_index(frames: int, frames_out: int) -> list[int]:
@@ -70,10 +45,18 @@ def stimulus_sums(
     made: Decoded,
     shown: Stimulus,
     target_BT: Tensor,
+    sound: SoundLosses,
     *,
     code_frames: Tensor | None = None,
+    starts: Tensor | None = None,
 ) -> None:
-    """Errors of frames, latents, codes and text over the target TRs."""
+    """Errors of frames, sound and text over the target TRs.
+
+    Parameters
+    ----------
+    code_frames, starts
+        See :meth:`giblet.train.sound.SoundLosses.add`.
+    """
     weight = target_BT.to(torch.float32)
     index = frames_out_index(shown.video.shape[2], made.video.shape[2])
     frames = shown.video[:, :, index].movedim(-1, 3)  # [B, T, Fo, 3, H, W]
@@ -81,16 +64,15 @@ def stimulus_sums(
     error = difference.square().flatten(2).mean(2)  # [B, T]
     sums.add("video", (error * weight).sum(), float(weight.sum()))
 
-    mask = (shown.audio_mask & target_BT[..., None]).to(torch.float32)  # [B, T, N]
-    error = (made.latents.float() - shown.latents).square().mean(3)  # [B, T, N]
-    sums.add("latents", (error * mask).sum(), float(mask.sum()))
-    codes = shown.codes
-    if code_frames is not None:
-        codes, mask = codes[:, :, code_frames], mask[:, :, code_frames]
-    keep = mask > 0  # [B, T, n]
-    logits = made.code_logits[keep].float()  # [kept, Q, K]
-    nats = F.cross_entropy(logits.flatten(0, 1), codes[keep].flatten(), reduction="sum")
-    sums.add("codes", nats / codes.shape[-1], float(keep.sum()))
+    sound.add(
+        sums,
+        made.latents,
+        made.code_logits,
+        shown,
+        target_BT,
+        code_frames=code_frames,
+        starts=starts,
+    )
 
     said = (shown.text_valid & target_BT).to(torch.float32)
     error = (made.text.float() - shown.text).square().mean(2)  # [B, T]
@@ -106,14 +88,16 @@ class Constant:
         Where the statistics stand.
     frames_out
         Frames of a TR that are made.
+    log_unigram
+        Logarithm of the code frequencies, [Q, K].
     """
 
-    def __init__(self, study: Study, frames_out: int) -> None:
+    def __init__(self, study: Study, frames_out: int, log_unigram: Tensor) -> None:
         index = frames_out_index(study.frame_shape[0], frames_out)
         mean = torch.from_numpy(study.video_mean[index]).movedim(-1, 1).float() / 255
         self.video = mean  # [Fo, 3, H, W]
         self.text = torch.from_numpy(study.text_mean).float()  # [E]
-        self.log_unigram = log_unigram(study.code_counts)  # [Q, K]
+        self.log_unigram = log_unigram  # [Q, K]
         self.n_frames, self.latent_dim = study.max_frames, study.latent_dim
 
     def __call__(self, n_windows: int, n_trs: int) -> Decoded:
@@ -127,13 +111,9 @@ class Constant:
         )
 
 
-def log_unigram(code_counts: np.ndarray) -> Tensor:
-    """Logarithm of each code's frequency in training, [Q, K]; unseen codes count as once."""
-    counts = torch.from_numpy(np.maximum(code_counts, 1)).double()
-    return (counts / counts.sum(1, keepdim=True)).log().float()
-
-
-def floors(study: Study, split: str, frames_out: int, window_trs: int) -> dict[str, float]:
+def floors(
+    study: Study, split: str, frames_out: int, window_trs: int, sound: SoundLosses
+) -> dict[str, float]:
     """What the constant predictor scores on a split, per term.
 
     A term is left out when the modality is missing: no value to score, or nothing varies.
@@ -143,7 +123,7 @@ def floors(study: Study, split: str, frames_out: int, window_trs: int) -> dict[s
     TrainError
         If there is nothing at all to predict in the BOLD.
     """
-    constant = Constant(study, frames_out)
+    constant = Constant(study, frames_out, sound.codes.log_unigram)
     sums = Sums()
     valid = torch.from_numpy(study.voxel_valid)
     for window in tiles(study.segments(split), window_trs):
@@ -156,7 +136,9 @@ def floors(study: Study, split: str, frames_out: int, window_trs: int) -> dict[s
             split=split,
         )
         brain_sums(sums, torch.zeros_like(batch.bold), batch, valid)
-        stimulus_sums(sums, constant(1, window_trs), batch.stimulus, batch.target)
+        made = constant(1, window_trs)
+        with torch.no_grad():
+            stimulus_sums(sums, made, batch.stimulus, batch.target, sound)
     found = {term: float(value) for term, value in sums.means().items()}
     if found.get("brain", 0.0) <= NEGLIGIBLE:
         raise TrainError(
@@ -167,13 +149,15 @@ def floors(study: Study, split: str, frames_out: int, window_trs: int) -> dict[s
 
 
 def fractions(
-    means: Mapping[str, Tensor | float], floor: Mapping[str, float]
+    means: Mapping[str, Tensor | float],
+    floor: Mapping[str, float],
+    sound_weights: Mapping[str, float] = EVEN,
 ) -> dict[str, Tensor | float]:
-    """Losses as fractions of the constant predictor's; ``audio`` is the mean of its two."""
+    """Losses as fractions of the constant predictor's; ``audio`` weighs its terms into one."""
     parts = {term: means[term] / floor[term] for term in TERMS if term in means and term in floor}
-    audio = [parts.pop(term) for term in ("latents", "codes") if term in parts]
-    if audio:
-        parts["audio"] = sum(audio[1:], audio[0]) / len(audio)
+    audio = {term: parts.pop(term) for term in SOUND_TERMS if term in parts}
+    if any(sound_weights[term] for term in audio):
+        parts["audio"] = weighted(audio, sound_weights)
     return parts
 
 

@@ -15,13 +15,14 @@ from torch import Tensor
 from giblet.model.network import Decoded, GibletNet
 from giblet.train.data import Batch, Study, tiles
 from giblet.train.losses import (
-    Sums,
     brain_sums,
     fractions,
     mean_fractions,
     stimulus_sums,
     weighted,
 )
+from giblet.train.sound import SoundLosses
+from giblet.train.sums import Sums
 
 PATHS = ("model", "from_bold")
 
@@ -34,12 +35,13 @@ class Draws:
     from_bold: list[int]
     keep: Tensor
     code_frames: Tensor | None
+    excerpts: Tensor
 
 
 def draw(
     batch: Batch, *, n_frames: int, code_frames: int, modality_dropout: float, seed: int, step: int
 ) -> Draws:
-    """Subjects whose brains are passed through, modalities shown, codec frames scored."""
+    """Subjects whose brains are passed through, modalities shown, codec frames and TRs scored."""
     rng = np.random.default_rng([seed, step, 3])
     scanned = batch.bold_valid.numpy()
     chosen = [
@@ -52,11 +54,13 @@ def draw(
     picked = None
     if code_frames and code_frames < n_frames:
         picked = torch.from_numpy(np.sort(rng.choice(n_frames, code_frames, replace=False)))
+    excerpts = [int(rng.integers(0, window.stop - window.start)) for window in batch.windows]
     return Draws(
         through=None if through < 0 else through,
         from_bold=chosen,
         keep=torch.from_numpy(keep),
         code_frames=picked,
+        excerpts=torch.tensor(excerpts),
     )
 
 
@@ -66,6 +70,7 @@ def training_loss(
     draws: Draws,
     *,
     voxel_valid: Tensor,
+    sound: SoundLosses,
     floor: dict[str, float],
     weights: dict[str, float],
 ) -> tuple[Tensor, dict[str, Tensor | float]]:
@@ -83,8 +88,11 @@ def training_loss(
             for place, row in enumerate(draws.from_bold)
         ]
     )  # [B, T, V]
-    made = net.decode(torch.cat([through[:, -n_trs:], measured]), draws.code_frames)
     shown = batch.stimulus.trs(batch.stimulus.valid.shape[1] - n_trs, None)
+    n_frames = shown.audio_mask.sum(2)  # [B, T]
+    made = net.decode(
+        torch.cat([through[:, -n_trs:], measured]), draws.code_frames, torch.cat([n_frames] * 2)
+    )
     scanned = torch.stack(
         [batch.bold_valid[row, place] for place, row in enumerate(draws.from_bold)]
     )
@@ -92,8 +100,16 @@ def training_loss(
     for number, target in enumerate((batch.target, batch.target & scanned[:, None])):
         half = slice(number * len(target), (number + 1) * len(target))
         sums = Sums()
-        stimulus_sums(sums, _part(made, half), shown, target, code_frames=draws.code_frames)
-        paths.append(fractions(sums.means(), floor))
+        stimulus_sums(
+            sums,
+            _part(made, half),
+            shown,
+            target,
+            sound,
+            code_frames=draws.code_frames,
+            starts=draws.excerpts,
+        )
+        paths.append(fractions(sums.means(), floor, sound.weights))
     parts = fractions(brain.means(), floor) | mean_fractions(paths)
     return torch.as_tensor(weighted(parts, weights)), parts
 
@@ -114,6 +130,7 @@ def evaluate(
     *,
     split: str,
     window_trs: int,
+    sound: SoundLosses,
     floor: dict[str, float],
     weights: dict[str, float],
 ) -> tuple[float, dict[str, float], dict[str, dict[str, float]]]:
@@ -141,14 +158,19 @@ def evaluate(
         drives = torch.cat([net.drive(z, subject) for subject in everyone])  # [S, C + T, V]
         brain_sums(brain, net.bold(drives, window_trs)[:, None], batch, valid)
         shown = batch.stimulus.trs(batch.stimulus.valid.shape[1] - window_trs, None)
-        made = net.decode(net.drive(z[:, -window_trs:]))
-        stimulus_sums(paths["model"], made, shown, batch.target)
+        n_frames = shown.audio_mask.sum(2)  # [1, T]
+        made = net.decode(net.drive(z[:, -window_trs:]), None, n_frames)
+        stimulus_sums(paths["model"], made, shown, batch.target, sound)
         for subject in everyone:
             if batch.bold_valid[subject, 0]:
                 drive = net.from_bold(batch.bold[subject], subject, window_trs)
-                stimulus_sums(paths["from_bold"], net.decode(drive), shown, batch.target)
+                made = net.decode(drive, None, n_frames)
+                stimulus_sums(paths["from_bold"], made, shown, batch.target, sound)
     per_path = {
-        path: {name: float(value) for name, value in fractions(sums.means(), floor).items()}
+        path: {
+            name: float(value)
+            for name, value in fractions(sums.means(), floor, sound.weights).items()
+        }
         for path, sums in paths.items()
     }
     parts = fractions(brain.means(), floor) | mean_fractions(per_path.values())

@@ -7,6 +7,7 @@ run would give, at the memory of a window.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch import Tensor
 from giblet.errors import TrainError
 from giblet.model.network import Decoded, GibletNet
 from giblet.train.build import load_network
-from giblet.train.data import Batch, Study, Window, open_study, tiles
+from giblet.train.data import Study, Window, open_study, tiles
 
 WINDOW_TRS = 48
 Predictions = dict[str, list[NDArray[Any]]]
@@ -72,10 +73,30 @@ def predict_study(
                 yield name, np.concatenate(found.pop(name), axis=axis)
 
 
-def predict_window(
-    net: GibletNet, study: Study, window: Window
-) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Predictions for one window, names as in :func:`predict_study` without the run."""
+@dataclass(frozen=True)
+class WindowDrives:
+    """What enters the brain layer in one window, and what leaves it as BOLD.
+
+    Attributes
+    ----------
+    bold : predicted BOLD [T, V] of each subject
+    drives : layer 5 [1, T + margins, V] of each source and ``shared`` or subject
+    n_frames : int64 [1, T + margins], codec frames of each TR
+    inside : the window's TRs among those with margins
+    """
+
+    bold: dict[str, Tensor]
+    drives: dict[str, Tensor]
+    n_frames: Tensor
+    inside: slice
+
+    def mask(self, max_frames: int) -> Tensor:
+        """Which places of the window's TRs hold a codec frame, film or not, bool [T, N]."""
+        return torch.arange(max_frames) < self.n_frames[0, self.inside, None]
+
+
+def window_drives(net: GibletNet, study: Study, window: Window) -> WindowDrives:
+    """Run the network from the stimulus, and from BOLD, as far as layer 5 of a window."""
     run = study.runs[window.run]
     margin = net.context_out.around[0]
     low, high = max(0, window.start - margin), min(run.n_trs, window.stop + margin)
@@ -92,9 +113,10 @@ def predict_window(
     n_trs, inside = high - low, slice(window.start - low, window.stop - low)
     z = net.features(batch.stimulus)  # [1, C + T + follow, P]
     shared = net.drive(z)
-    for number in scanned:
-        bold = net.bold(net.drive(z, number), n_trs + follow)[0]
-        yield f"bold/model/{study.subjects[number]}", bold[inside].numpy()
+    bold = {
+        study.subjects[number]: net.bold(net.drive(z, number), n_trs + follow)[0, inside]
+        for number in scanned
+    }
     drives = {"model/shared": shared[:, net.context_trs :][:, :n_trs]}
     predicted = net.bold(shared, n_trs + follow)
     # Nothing was measured after the run's end, and nothing may be fed back from there.
@@ -104,26 +126,30 @@ def predict_window(
         drives[f"from_bold/{study.subjects[number]}"] = net.from_bold(
             batch.bold[row], number, n_trs
         )
-    for source, drive in drives.items():
-        yield from _decoded(study, net.decode(drive), batch, inside, source)
+    index = torch.from_numpy(run.audio_index[low:high])  # [T, 2]
+    return WindowDrives(bold, drives, index.diff(dim=1).T, inside)
+
+
+def predict_window(
+    net: GibletNet, study: Study, window: Window
+) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Predictions for one window, names as in :func:`predict_study` without the run."""
+    found = window_drives(net, study, window)
+    for subject, bold in found.bold.items():
+        yield f"bold/model/{subject}", bold.numpy()
+    mask = found.mask(study.max_frames)
+    for source, drive in found.drives.items():
+        made = net.decode(drive, None, found.n_frames)
+        yield from _decoded(study, made, mask, found.inside, source)
 
 
 def _decoded(
-    study: Study, made: Decoded, batch: Batch, inside: slice, source: str
+    study: Study, made: Decoded, mask_TN: Tensor, inside: slice, source: str
 ) -> Iterator[tuple[str, NDArray[Any]]]:
     video = made.video[0, inside].clamp(0, 1).mul(255).round().to(torch.uint8)
     yield f"video/{source}", video.movedim(2, -1).contiguous().numpy()  # [T, Fo, H, W, 3]
     yield f"text/{source}", made.text[0, inside].numpy()
-    mask = _codec_frames(study, batch, inside)  # [T, N]
-    latents = made.latents[0, inside][mask].numpy()  # [frames, D]
+    latents = made.latents[0, inside][mask_TN].numpy()  # [frames, D]
     yield f"latents/{source}", latents * study.latent_std + study.latent_mean
-    codes = made.code_logits[0, inside][mask].argmax(-1)  # [frames, Q]
+    codes = made.code_logits[0, inside][mask_TN].argmax(-1)  # [frames, Q]
     yield f"codes/{source}", codes.T.contiguous().to(torch.int16).numpy()
-
-
-def _codec_frames(study: Study, batch: Batch, inside: slice) -> Tensor:
-    """Which places of each TR hold a codec frame, film or not, bool [T, N]."""
-    window = batch.windows[0]
-    index = study.runs[window.run].audio_index[window.start : window.stop][inside]
-    count = torch.from_numpy(index[:, 1] - index[:, 0])
-    return torch.arange(study.max_frames) < count[:, None]

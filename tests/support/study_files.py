@@ -371,5 +371,8 @@ def _stats(
             mean, std = values.mean(0), values.std(0)
         file[f"stats/{name}/mean"] = mean.astype(np.float32)
         file[f"stats/{name}/std"] = std.astype(np.float32)
+    heard = np.concatenate(latents)
+    covariance = np.cov(heard.T, bias=True) if len(heard) else np.zeros((heard.shape[1],) * 2)
+    file["stats/latents/covariance"] = covariance.astype(np.float32)
     counted = [np.bincount(row, minlength=codebook_size) for row in np.concatenate(codes, axis=1)]
     file["stats/code_counts"] = np.stack(counted).astype(np.int64)

@@ -15,7 +15,7 @@ import pytest
 from giblet.align import scans as scans_module
 from giblet.align import study as module
 from giblet.align.regressors import write_regressors
-from giblet.align.stats import Moments
+from giblet.align.stats import Covariance, Moments
 from giblet.align.study import write_study
 from giblet.errors import AlignError
 from giblet.timing import tr_ranges
@@ -115,6 +115,8 @@ def test_stimulus_statistics_come_from_training_trs(study: dict[str, np.ndarray]
     assert np.allclose(study["stats/text/std"], np.concatenate(text).std(0), atol=1e-6)
     assert np.allclose(study["stats/latents/mean"], np.concatenate(latents).mean(0), atol=1e-5)
     assert np.allclose(study["stats/latents/std"], np.concatenate(latents).std(0), atol=1e-5)
+    covariance = np.cov(np.concatenate(latents).T, bias=True)
+    assert np.allclose(study["stats/latents/covariance"], covariance, atol=1e-5)
     assert np.array_equal(study["stats/code_counts"], counts)
 
 
@@ -310,3 +312,12 @@ def test_runs_encoded_with_different_codecs(tmp_path: Path) -> None:
     audio_file(made.audio[1], np.random.default_rng(0), 100, codebook_size=8)
     with pytest.raises(AlignError, match="codebook_size is 8, the runs before it have 16"):
         write(made, tmp_path)
+
+
+def test_covariance_of_pieces_is_that_of_the_whole() -> None:
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=(200, 4)) @ rng.normal(size=(4, 4)) + 1e6
+    covariance = Covariance()
+    for piece in (values[:3], values[3:3], values[3:120], values[120:]):
+        covariance.add(piece)
+    assert np.allclose(covariance.value(), np.cov(values.T, bias=True), rtol=1e-6)

@@ -11,7 +11,6 @@ from giblet.model.network import Decoded
 from giblet.train.data import open_study, tiles
 from giblet.train.losses import (
     Constant,
-    Sums,
     brain_sums,
     floors,
     fractions,
@@ -20,6 +19,10 @@ from giblet.train.losses import (
     stimulus_sums,
     weighted,
 )
+from giblet.train.sound import sound_losses
+from giblet.train.sums import Sums
+from tests.support.codecs import small_codec, with_codec
+from tests.support.networks import TRAINING
 from tests.support.study_files import make_study
 
 SIZES = {"length": 16, "context": 0, "follow": 2}
@@ -29,8 +32,25 @@ SIZES = {"length": 16, "context": 0, "follow": 2}
 def study(tmp_path_factory):
     path = tmp_path_factory.mktemp("losses") / "study.h5"
     make_study(path, (70, 70), n_voxels=24, missing=[("sub-02", "run-2")], n_dead_voxels=3)
+    with_codec(path, small_codec(path.parent / "codec"))
     with open_study(path) as opened:
         yield opened
+
+
+SOUND = {
+    "plain": {},
+    "white": {"latents_whitening": "full"},
+    "soft": {"code_temperature": 0.5},
+    "coarse": {"code_decay": 0.5},
+    "all": {
+        "latents_whitening": "full", "code_temperature": 2.0, "code_decay": 0.7,
+        "latents_weight": 3.0, "spectrum_weight": 0.5, "spectrum_trs": 3,
+    },
+}  # fmt: skip
+
+
+def sound_of(study, name="plain"):
+    return sound_losses(study, {**TRAINING, **SOUND[name]})
 
 
 def batches(study, split):
@@ -39,9 +59,13 @@ def batches(study, split):
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
-def test_constant_predictor_scores_one(study, split):
-    floor = floors(study, split, 1, 9)
-    constant, sums = Constant(study, 1), Sums()
+@pytest.mark.parametrize("name", SOUND)
+def test_constant_predictor_scores_one(study, split, name):
+    """However labels are softened, codebooks weighted and latents whitened."""
+    torch.set_num_threads(1)
+    sound = sound_of(study, name)
+    floor = floors(study, split, 1, 16, sound)
+    constant, sums = Constant(study, 1, sound.codes.log_unigram), Sums()
     for batch in batches(study, split):
         brain_sums(
             sums,
@@ -49,15 +73,19 @@ def test_constant_predictor_scores_one(study, split):
             batch,
             torch.from_numpy(study.voxel_valid),
         )
-        stimulus_sums(sums, constant(1, 16), batch.stimulus, batch.target)
-    parts = fractions(sums.means(), floor)
+        with torch.no_grad():
+            stimulus_sums(sums, constant(1, 16), batch.stimulus, batch.target, sound)
+    assert ("spectrum" in floor) == (name == "all")
+    for term, value in sums.means().items():
+        assert float(value) == pytest.approx(floor[term], rel=1e-5), term
+    parts = fractions(sums.means(), floor, sound.weights)
     assert set(parts) == {"brain", "video", "audio", "text"}
-    for name, value in parts.items():
-        assert float(value) == pytest.approx(1.0, rel=1e-4), name
+    for modality, value in parts.items():
+        assert float(value) == pytest.approx(1.0, rel=1e-5), modality
 
 
 def test_floors_are_variances_and_entropies_of_the_training_trs(study):
-    floor = floors(study, "train", 1, 16)
+    floor = floors(study, "train", 1, 16, sound_of(study))
     file = study.file
     kept = {run.name: run.split == 0 for run in study.runs}
     text = [file[f"runs/{r}/text"][:][k & file[f"runs/{r}/text_valid"][:]] for r, k in kept.items()]
@@ -68,6 +96,8 @@ def test_floors_are_variances_and_entropies_of_the_training_trs(study):
     entropy = -(share * np.log(np.where(share > 0, share, 1))).sum(1).mean()
     assert floor["codes"] == pytest.approx(entropy, rel=0.02)
     assert floor["latents"] == pytest.approx(1.0, rel=1e-3)
+    white = floors(study, "train", 1, 16, sound_of(study, "white"))["latents"]
+    assert white == pytest.approx(1.0, rel=1e-2)
     assert floor["brain"] == pytest.approx(1.0, rel=1e-3)
 
 
@@ -88,7 +118,7 @@ def test_perfect_prediction_scores_zero_and_masked_places_do_not_count(study):
     made.latents[~shown.audio_mask] = 99
     made.video[~batch.target] = 99
     sums = Sums()
-    stimulus_sums(sums, made, shown, batch.target)
+    stimulus_sums(sums, made, shown, batch.target, sound_of(study))
     brain_sums(sums, batch.bold[:, :, :16], batch, torch.from_numpy(study.voxel_valid))
     for term, value in sums.means().items():
         assert float(value) == pytest.approx(0.0, abs=1e-9), term
@@ -116,11 +146,13 @@ def test_study_without_words_has_no_text_loss(tmp_path):
         file["runs/run-1/text_valid"][:] = False
         file["runs/run-1/text"][:] = 0
     with open_study(path) as study:
-        floor = floors(study, "train", 1, 16)
+        floor = floors(study, "train", 1, 16, sound_of(study))
         assert "text" not in floor
         sums = Sums()
         batch = next(batches_of(study))
-        stimulus_sums(sums, Constant(study, 1)(1, 16), batch.stimulus, batch.target)
+        sound = sound_of(study)
+        constant = Constant(study, 1, sound.codes.log_unigram)
+        stimulus_sums(sums, constant(1, 16), batch.stimulus, batch.target, sound)
         assert set(fractions(sums.means(), floor)) == {"video", "audio"}
 
 
@@ -135,7 +167,7 @@ def test_constant_bold_is_refused(tmp_path):
     with h5py.File(path, "r+") as file:
         file["runs/run-1/bold/sub-01"][:] = 0
     with open_study(path) as study, pytest.raises(TrainError, match="BOLD is constant"):
-        floors(study, "train", 1, 16)
+        floors(study, "train", 1, 16, sound_of(study))
 
 
 def test_weights_make_a_mean_of_fractions():

@@ -1,0 +1,31 @@
+"""Errors gathered over batches, per term of the loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass
+class Sums:
+    """Summed errors and how many values they are of, per term."""
+
+    total: dict[str, Tensor | float] = field(default_factory=dict)
+    count: dict[str, float] = field(default_factory=dict)
+
+    def add(self, term: str, total: Tensor | float, count: float) -> None:
+        """Add errors of one term."""
+        self.total[term] = self.total.get(term, 0.0) + total
+        self.count[term] = self.count.get(term, 0.0) + count
+
+    def extend(self, other: Sums) -> None:
+        """Add another's sums, without their gradients."""
+        for term, total in other.total.items():
+            self.add(term, float(total), other.count[term])
+
+    def means(self) -> dict[str, Tensor | float]:
+        """Mean error of every term that had any value."""
+        return {
+            term: total / self.count[term] for term, total in self.total.items() if self.count[term]
+        }
