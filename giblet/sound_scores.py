@@ -7,11 +7,13 @@ reference is silent, because nothing can be reconstructed of silence.
 from __future__ import annotations
 
 import warnings
+from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
 
 STOI_HZ = 10_000
+PESQ_HZ = 16_000
 SILENT_RMS = 1e-4
 N_FFT = 512
 HOP = 128
@@ -27,19 +29,25 @@ def is_silent(sound: Sound) -> bool:
     )
 
 
-def at_stoi_rate(sound: Sound, rate_hz: int) -> NDArray[np.float64]:
-    """Resample to the 10 kHz that STOI is defined at (soxr, much faster than pystoi's own)."""
+def at_rate(sound: Sound, rate_hz: int, wanted_hz: int) -> NDArray[np.float64]:
+    """Resample with soxr (much faster than pystoi's own)."""
     import soxr
 
-    if rate_hz == STOI_HZ:
+    if rate_hz == wanted_hz:
         return np.asarray(sound, np.float64)
-    return np.asarray(soxr.resample(np.asarray(sound, np.float64), rate_hz, STOI_HZ))
+    return np.asarray(soxr.resample(np.asarray(sound, np.float64), rate_hz, wanted_hz))
 
 
-def stoi_10khz(reference: Sound, other: Sound) -> float:
+def at_stoi_rate(sound: Sound, rate_hz: int) -> NDArray[np.float64]:
+    """Resample to the 10 kHz that STOI is defined at."""
+    return at_rate(sound, rate_hz, STOI_HZ)
+
+
+def stoi_10khz(reference: Sound, other: Sound, extended: bool = False) -> float:
     """Short-time objective intelligibility of sounds at 10 kHz, up to 1.
 
-    Taal et al. (2011), IEEE Trans. Audio 19:2125, as implemented by pystoi.
+    Taal et al. (2011), IEEE Trans. Audio 19:2125; `extended`, Jensen & Taal (2016), IEEE/ACM
+    Trans. Audio 24:2009, which also counts gaps that fluctuate. As implemented by pystoi.
     """
     from pystoi import stoi
 
@@ -48,10 +56,29 @@ def stoi_10khz(reference: Sound, other: Sound) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         try:
-            return float(stoi(reference, other, STOI_HZ))
+            return float(stoi(reference, other, STOI_HZ, extended=extended))
         except RuntimeWarning:
             # pystoi warns when fewer than 30 of its frames are not silent.
             return float("nan")
+
+
+def has_pesq() -> bool:
+    """Whether the optional package pesq is installed."""
+    return find_spec("pesq") is not None
+
+
+def pesq_wideband(reference: Sound, other: Sound, rate_hz: int) -> float:
+    """Perceptual evaluation of speech quality, wide band (ITU-T P.862.2), 1 to 4.6.
+
+    NaN where the package finds no utterance.
+    """
+    from pesq import PesqError, pesq
+
+    if is_silent(reference):
+        return float("nan")
+    sounds = [at_rate(sound, rate_hz, PESQ_HZ).astype(np.float32) for sound in (reference, other)]
+    found = pesq(PESQ_HZ, *sounds, "wb", on_error=PesqError.RETURN_VALUES)
+    return float(found) if found > 0 else float("nan")
 
 
 def si_sdr(reference: Sound, other: Sound) -> float:

@@ -18,7 +18,7 @@ rule validate_report:
             rules.validate_audio_decode.output.shown,
             rules.validate_audio_decode.output.wavs,
             rules.validate_audio_figures.output,
-            rules.validate_audio_scores.output.metrics,
+            rules.validate_audio_scores.output,
         ],
         films=[
             rules.validate_video_scores.output.metrics,

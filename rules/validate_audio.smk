@@ -39,6 +39,7 @@ rule validate_audio_scores:
         study=STUDY,
         decoded=f"{VALIDATE}/audio/decoded.h5",
         baseline=BASELINE,
+        texts=expand(f"{RESULTS}/stimulus/{{run}}/text.tsv", run=RUN_NAMES),
     output:
         metrics=report(
             f"{VALIDATE}/audio/metrics.csv",
@@ -58,7 +59,11 @@ rule validate_audio_scores:
         runtime=120,
     params:
         **STATISTICS,
-        **settings("validate/audio/clip_trs"),
+        **settings(
+            "validate/audio/clip_trs",
+            "validate/audio/speech",
+            "validate/audio/min_speech",
+        ),
         code=code("validate_audio_scores.py"),
     script:
         "../workflow/scripts/validate_audio_scores.py"

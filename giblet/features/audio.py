@@ -113,13 +113,8 @@ def _write_streams(
     for found_codes, found_latents in codec.encode_pieces(pieces()):
         stop = done + len(found_latents)
         codes[:, done:stop] = found_codes
-        latents[done:stop] = _as_half(found_latents)
+        latents[done:stop] = found_latents
         done = stop
-
-
-def _as_half(latents: NDArray[np.float32]) -> NDArray[np.float16]:
-    largest = np.finfo(np.float16).max
-    return np.clip(latents, -largest, largest).astype(np.float16)
 
 
 def _padded_chunks(
@@ -134,8 +129,21 @@ def _padded_chunks(
             size = (min(chunk, n_frames - start) + 1) * hop
             sound.seek(max(0, first))
             found = sound.read(size + min(0, first), dtype="float32")
+            _refuse_not_finite(audio, found, max(0, first), sound.samplerate)
             missing_before = max(0, -first)
             yield start, np.pad(found, (missing_before, size - missing_before - len(found)))
+
+
+def _refuse_not_finite(
+    audio: Path, samples: NDArray[np.float32], first: int, sample_rate_hz: int
+) -> None:
+    bad = np.flatnonzero(~np.isfinite(samples))
+    if len(bad):
+        place = first + int(bad[0])
+        raise MediaError(
+            f"{audio}: sample {place} ({place / sample_rate_hz:.3f} s) is {samples[bad[0]]}, which "
+            "is no sound: run stimulus again, which writes 16-bit sound, or repair the file"
+        )
 
 
 def _checked_length(audio: str | Path, sample_rate_hz: int) -> int:

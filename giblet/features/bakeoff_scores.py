@@ -74,11 +74,11 @@ def scores(reference: Samples, made: Samples, sample_rate_hz: int, kind: str) ->
     ``pesq_band`` (``nb`` or ``wb``), ``si_sdr_db``, ``log_mel_db``, ``log_spectral_db`` and
     ``note`` (why a score is missing)
     """
-    at_10khz = [at_stoi_rate(sound, sample_rate_hz) for sound in (reference, made)]
+    was, is_now = (at_stoi_rate(sound, sample_rate_hz) for sound in (reference, made))
     pesq, band, note = pesq_score(reference, made, sample_rate_hz, kind)
     return {
-        "stoi": stoi_10khz(*at_10khz),
-        "estoi": extended_stoi_10khz(*at_10khz),
+        "stoi": stoi_10khz(was, is_now),
+        "estoi": extended_stoi_10khz(was, is_now),
         "pesq": pesq,
         "pesq_band": band,
         "si_sdr_db": si_sdr(reference, made),

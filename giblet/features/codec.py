@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet.errors import CodecError
-from giblet.features import pretrained
+from giblet.features.codec_load import DEFAULT, load_encodec
 from giblet.features.codec_rate import CodecRate
 from giblet.features.codec_stream import stream
-from giblet.features.weights import CODECS
 from giblet.timing import Exact
 
-DEFAULT = "giblet-12khz"
 CHUNK_S = 30.0
+# Codec frames whose distances to a codebook fit into a processor's cache.
+QUANTISED_AT_ONCE = 256
 
 Codes = NDArray[np.int16]
-Latents = NDArray[np.float32]
+Latents = NDArray[np.float16]
 Samples = NDArray[np.float32]
 
 
@@ -80,9 +80,8 @@ class Codec:
             If it is not on this machine and cannot be fetched.
         """
         name = str(name_or_folder)
-        model = _load_model(name, revision)
+        model = load_encodec(name, revision)
         config = model.config
-        _refuse_unsuitable(name, config)
         rate = CodecRate(
             codec=name,
             sample_rate_hz=int(sample_rate_hz or config.sampling_rate),
@@ -135,6 +134,9 @@ class Codec:
     def encode(self, samples: NDArray[np.floating]) -> tuple[Codes, Latents]:
         """Encode a whole stream.
 
+        Codes are those of the latents as computed, in single precision. Quantising the latents
+        that are returned can give other codes where two are about equally near: use the codes.
+
         Parameters
         ----------
         samples
@@ -143,18 +145,25 @@ class Codec:
         Returns
         -------
         codes : array of shape (Q, N), int16, N = ceil(n / hop_length)
-        latents : array of shape (N, D), float32, the encoder's output before quantising
+        latents : array of shape (N, D), float16, the encoder's output before quantising
+
+        Raises
+        ------
+        CodecError
+            If the sound is not mono or holds a sample that is not finite.
         """
         if np.ndim(samples) != 1:
             raise CodecError(f"sound to encode has shape {np.shape(samples)}, expected (n,) mono")
         step = self._chunk_frames * self.hop_length
         pieces = (samples[i : i + step] for i in range(0, len(samples), step))
-        found = list(self.encode_pieces(pieces))
-        if not found:
-            return np.zeros((self.n_codebooks, 0), np.int16), np.zeros(
-                (0, self.latent_dim), np.float32
-            )
-        return np.concatenate([c for c, _ in found], axis=1), np.concatenate([z for _, z in found])
+        n_frames, done = self.n_frames(len(samples)), 0
+        codes = np.empty((self.n_codebooks, n_frames), np.int16)
+        latents = np.empty((n_frames, self.latent_dim), np.float16)
+        for some_codes, some_latents in self.encode_pieces(pieces):
+            stop = done + len(some_latents)
+            codes[:, done:stop], latents[done:stop] = some_codes, some_latents
+            done = stop
+        return codes, latents
 
     def encode_pieces(
         self, pieces: Iterable[NDArray[np.floating]]
@@ -164,33 +173,52 @@ class Codec:
         All pieces but the last must hold whole codec frames. Yields (codes, latents) whose
         concatenation is what :meth:`encode` returns; lengths differ from the pieces'.
         """
-        with _inference():
-            for latents in stream(self.model.encoder.layers, map(self._whole_frames, pieces)):
-                found = np.ascontiguousarray(latents.t().numpy())
-                yield self.quantise(found), found
+        for latents in self.latent_pieces(pieces):
+            yield self.quantise(latents), _as_half(latents)
 
-    def _whole_frames(self, piece: NDArray[np.floating]) -> Any:
+    def latent_pieces(self, pieces: Iterable[NDArray[np.floating]]) -> Iterator[Samples]:
+        """Latents (n, D) of a stream that comes in pieces, in the single precision they have."""
+        with _inference():
+            tensors = self._whole_frames(pieces)
+            for latents in stream(self.model.encoder.layers, tensors):
+                yield np.ascontiguousarray(latents.t().numpy())
+
+    def _whole_frames(self, pieces: Iterable[NDArray[np.floating]]) -> Iterator[Any]:
+        """Pieces as tensors of shape (1, n), the last padded to a whole frame."""
         import torch
 
-        padding = -len(piece) % self.hop_length
-        padded = np.pad(np.asarray(piece, np.float32), (0, padding))
-        return torch.from_numpy(padded)[None]  # (1, n)
+        done = 0
+        for piece in pieces:
+            samples = np.asarray(piece, np.float32)
+            bad = np.flatnonzero(~np.isfinite(samples))
+            if len(bad):
+                place = done + int(bad[0])
+                raise CodecError(
+                    f"sound to encode: sample {place} ({place / self.sample_rate_hz:.3f} s) is "
+                    f"{samples[bad[0]]}, which is no sound: repair it, or set such samples to 0"
+                )
+            done += len(samples)
+            padding = -len(samples) % self.hop_length
+            yield torch.from_numpy(np.pad(samples, (0, padding)))[None]
 
     def quantise(self, latents: NDArray[np.floating]) -> Codes:
         """Codes of latents of shape (N, D): nearest code, residual after residual; (Q, N)."""
         import torch
 
         codes = np.empty((self.n_codebooks, len(latents)), np.int16)
+        books = [layer.codebook.embed for layer in self.model.quantizer.layers[: self.n_codebooks]]
         with _inference():
-            residual = torch.from_numpy(np.array(latents, np.float32))
-            for level in range(self.n_codebooks):
-                embed = self.model.quantizer.layers[level].codebook.embed
-                index = nearest(residual, embed)
-                residual = residual - embed[index]
-                codes[level] = index.numpy()
+            for start in range(0, len(latents), QUANTISED_AT_ONCE):
+                part = slice(start, start + QUANTISED_AT_ONCE)
+                residual = torch.from_numpy(np.array(latents[part], np.float32))
+                for level, embed in enumerate(books):
+                    # NumPy's search for the smallest is several times as fast as torch's.
+                    index = _scores(residual, embed).numpy().argmin(1)
+                    residual = residual - embed[torch.from_numpy(index)]
+                    codes[level, part] = index
         return codes
 
-    def dequantise(self, codes: NDArray[np.integer]) -> Latents:
+    def dequantise(self, codes: NDArray[np.integer]) -> Samples:
         """Sum of the code vectors of codes of shape (Q', N), Q' <= Q; shape (N, D)."""
         import torch
 
@@ -210,6 +238,42 @@ class Codec:
                 embed = self.model.quantizer.layers[level].codebook.embed
                 total += embed[torch.from_numpy(np.asarray(row, np.int64))]
         return total.numpy()
+
+    def decode(
+        self, codes_or_latents: NDArray[np.generic], n_samples: int | None = None
+    ) -> Samples:
+        """Sound of codes (integers, shape (Q', N), Q' <= Q) or latents (floats, shape (N, D)).
+
+        Parameters
+        ----------
+        n_samples
+            Length of the sound that was encoded: the padding of its last frame is cut off.
+            None for whole frames.
+
+        Returns
+        -------
+        array of shape (n_samples,) or (N * hop_length,), float32
+
+        Raises
+        ------
+        CodecError
+            If it is neither, or sound of `n_samples` has another number of frames.
+        """
+        given = np.asarray(codes_or_latents)
+        if given.dtype.kind not in "iuf":
+            raise CodecError(
+                f"cannot decode {given.dtype}: give codes (integers, shape (Q, N)) or latents "
+                "(floats, shape (N, D))"
+            )
+        is_latents = given.dtype.kind == "f"
+        sound = self.decode_latents(given) if is_latents else self.decode_codes(given)
+        if n_samples is not None and self.n_frames(n_samples) * self.hop_length != len(sound):
+            raise CodecError(
+                f"{len(sound) // self.hop_length} codec frames to decode, but sound of "
+                f"{n_samples} samples has {self.n_frames(n_samples)} (hop {self.hop_length}): "
+                "give the length of the sound that was encoded"
+            )
+        return sound[:n_samples]
 
     def decode_codes(self, codes: NDArray[np.integer]) -> Samples:
         """Sound of codes of shape (Q', N); the first few codebooks alone also decode.
@@ -253,7 +317,19 @@ class Codec:
 
 def nearest(vectors: Any, embed: Any) -> Any:
     """Index of the nearest code of `embed` (K, D) for each of `vectors` (N, D), tensors."""
-    return (embed.square().sum(1) - 2 * vectors @ embed.t()).argmin(1)
+    return _scores(vectors, embed).argmin(1)
+
+
+def _scores(vectors: Any, embed: Any) -> Any:
+    """Squared distances (N, K) less the vectors' own squares, in one pass over (N, K)."""
+    import torch
+
+    return torch.addmm(embed.square().sum(1), vectors, embed.t(), alpha=-2)
+
+
+def _as_half(latents: NDArray[np.floating]) -> Latents:
+    largest = np.finfo(np.float16).max
+    return np.clip(latents, -largest, largest).astype(np.float16)
 
 
 @contextmanager
@@ -262,41 +338,3 @@ def _inference() -> Iterator[None]:
 
     with torch.no_grad():
         yield
-
-
-def _load_model(name: str, revision: str | None) -> Any:
-    import torch
-    from transformers import EncodecModel
-
-    packaged = CODECS / name
-    model, found = pretrained.load(
-        EncodecModel.from_pretrained,
-        packaged if packaged.is_dir() else name,
-        revision=revision,
-        purpose="encoding the soundtrack",
-        setting="features/audio/codec",
-        instead=DEFAULT,
-        dtype=torch.float32,
-        use_safetensors=True,
-        output_loading_info=True,
-    )
-    if found["missing_keys"]:
-        raise CodecError(
-            f"codec {name!r}: its weights lack {len(found['missing_keys'])} tensors "
-            f"({min(found['missing_keys'])}, ...): the folder is incomplete or of another model"
-        )
-    return model.eval()
-
-
-def _refuse_unsuitable(name: str, config: Any) -> None:
-    if config.audio_channels != 1:
-        raise CodecError(
-            f"codec {name!r} has {config.audio_channels} audio channels, giblet's sound is mono: "
-            f"use {DEFAULT} or facebook/encodec_24khz"
-        )
-    if config.norm_type != "weight_norm" or config.normalize or config.chunk_length_s:
-        raise CodecError(
-            f"codec {name!r} normalises over time (norm_type {config.norm_type}, normalize "
-            f"{config.normalize}, chunk_length_s {config.chunk_length_s}), so a stream cannot be "
-            f"run in pieces: use {DEFAULT} or facebook/encodec_24khz"
-        )

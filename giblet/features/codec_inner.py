@@ -116,7 +116,7 @@ class Inner:
     def _centre(self, samples: Tensor) -> None:
         """Take off each layer's mean input, without changing what it gives."""
         kinds = nn.Conv1d | nn.ConvTranspose1d | nn.LSTM
-        modules = [
+        modules: list[Any] = [
             m for p in (self.encoder, self.decoder) for m in p.modules() if isinstance(m, kinds)
         ]
         hooks = [module.register_forward_pre_hook(_keep_mean) for module in modules]
@@ -124,7 +124,7 @@ class Inner:
         for hook in hooks:
             hook.remove()
         for module in modules:
-            if isinstance(module, nn.ConvTranspose1d):
+            if _is_transposed(module):
                 module.constant = _constant_input(module)
                 if module.constant is None:
                     del module.centre
@@ -200,6 +200,10 @@ def _take_off_mean(module: Any, inputs: Any) -> Any:
     return (inputs[0] - centre, *inputs[1:])
 
 
+def _is_transposed(module: Any) -> bool:
+    return isinstance(module, nn.ConvTranspose1d)
+
+
 def _constant_input(module: Any) -> tuple[int, float] | None:
     """Input that hardly varies, and its value; None if there is none."""
     relative = module.spread / module.centre.abs().clamp(min=1e-6)
@@ -252,9 +256,9 @@ def _made_silent(conv: Any, channel: int, bias: float) -> list[tuple[nn.Paramete
 
 def _shift_bias(module: Any, shift: Tensor) -> None:
     """Make up in a layer for inputs that are to be given without a `shift` they had."""
-    if isinstance(module, nn.LSTM):
+    if hasattr(module, "weight_ih_l0"):
         module.bias_ih_l0 += module.weight_ih_l0 @ shift
-    elif isinstance(module, nn.ConvTranspose1d):
+    elif _is_transposed(module):
         # The places within a stride, and the ends of a stream, see other taps but share the
         # bias: a constant input makes up for each tap on its own.
         weight = module.weight.clone()  # (in, out, taps)

@@ -244,7 +244,7 @@ def _require_width(found: int, needed: int, config: Any) -> None:
         raise CodecError(
             f"features/train_codec/num_filters {config.num_filters} gives a layer of {found} "
             f"channels where {needed} samples have to pass: use at least "
-            f"{-(-config.num_filters * needed // found)}, or start: random"
+            f"{-(-config.num_filters * needed // found)}"
         )
 
 

@@ -198,12 +198,20 @@ def _appearance(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def write_annotations(path: str | Path, scenes: list[Scene]) -> None:
-    """Write the descriptions as a table: ``start_s, end_s, text``, in film time."""
+    """Write the descriptions as a table: ``start_s, end_s, text, spoken``, in film time.
+
+    `spoken` is whether the narrator reads the text out: yes or no.
+    """
     rows = [
-        (f"{scene.start_s:.6f}", f"{scene.stop_s:.6f}", scene.description)
+        (
+            f"{scene.start_s:.6f}",
+            f"{scene.stop_s:.6f}",
+            scene.description,
+            "yes" if scene.narrated else "no",
+        )
         for scene in scenes
         if scene.annotated
     ]
-    table = pd.DataFrame(rows, columns=["start_s", "end_s", "text"])
+    table = pd.DataFrame(rows, columns=["start_s", "end_s", "text", "spoken"])
     with replacing(path) as partial:
         table.to_csv(partial, sep="\t", index=False)

@@ -10,7 +10,7 @@ from typing import Any
 
 from giblet.errors import AnnotationError
 from giblet.stimulus.cells import DELIMITED, EXCEL, Sheet, is_empty, read_sheet
-from giblet.stimulus.columns import Columns, find_columns
+from giblet.stimulus.columns import Columns, find_columns, says_speech
 from giblet.stimulus.rows import (
     Row,
     choose_part,
@@ -115,7 +115,9 @@ def _row(
                 f"{path} row {number}: {table.header[columns.part]!r} is empty: every row needs "
                 "to say which part it belongs to"
             )
-    return Row(start - origin, None if end is None else end - origin, text, number, part)
+    end = None if end is None else end - origin
+    said = says_speech(columns, None if columns.speech is None else cells[columns.speech])
+    return Row(start - origin, end, text, number, part, said)
 
 
 def rows_of_part(

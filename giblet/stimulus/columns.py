@@ -25,7 +25,14 @@ KNOWN = {
         *("transcription", "sentence", "utterance", "dialogue", "dialog", "speech", "content"),
         *("scene details a level", "word", "words", "trial type", "label", "name", "value"),
     ),
+    "speech": ("speaking", "name speaking", "speaker", "speakers", "spoken", "narrated"),
 }
+# Columns whose text is what is said rather than what is shown.
+TRANSCRIPTS = (
+    *("subtitle", "transcript", "transcription", "utterance", "dialogue", "dialog", "speech"),
+    *("word", "words"),
+)
+SILENT = ("", "0", "0.0", "-", "no", "n", "false", "none", "nobody", "n/a", "na", "nan")
 UNITS = {
     "seconds": ("s", "sec", "secs", "second", "seconds"),
     "milliseconds": ("ms", "msec", "millisecond", "milliseconds"),
@@ -37,13 +44,19 @@ UNIT_OF = {word: unit for unit, words in UNITS.items() for word in words}
 
 @dataclass(frozen=True)
 class Columns:
-    """Positions of the columns of a table; None for those it does not have."""
+    """Positions of the columns of a table; None for those it does not have.
+
+    `speech` says of each row whether, or by whom, something is said; `is_transcript`, whether
+    the text itself is what is said.
+    """
 
     start: int
     end: int | None
     duration: int | None
     text: int
     part: int | None
+    speech: int | None = None
+    is_transcript: bool = False
 
 
 def find_columns(
@@ -54,7 +67,7 @@ def find_columns(
     Parameters
     ----------
     named
-        Configured name for each of ``start, end, duration, text, part``, or None to look
+        Configured name for each of ``start, end, duration, text, part, speech``, or None to look
         for the usual ones. Letter case and spaces around names do not matter.
     unit
         Unit of the times: a column whose header names another unit is not taken by itself.
@@ -65,7 +78,7 @@ def find_columns(
         If a named column is not there, or none is found for the start or the text.
     """
     found: dict[str, int | None] = {}
-    for role in ("start", "end", "duration", "text", "part"):
+    for role in ("start", "end", "duration", "text", "part", "speech"):
         name = named.get(role)
         if name is not None:
             found[role] = _named(path, header, role, name)
@@ -79,7 +92,23 @@ def find_columns(
             f"the columns are {', '.join(map(repr, header))}: name the one to use in "
             f"stimulus/text/{role}_column"
         )
-    return Columns(start, found["end"], found["duration"], text, found["part"])
+    is_transcript = name_and_unit(header[text])[0] in TRANSCRIPTS
+    return Columns(
+        start, found["end"], found["duration"], text, found["part"], found["speech"], is_transcript
+    )
+
+
+def says_speech(columns: Columns, cell: object) -> bool | None:
+    """Whether something is said during a row; None where the table does not tell.
+
+    Parameters
+    ----------
+    cell
+        What the row has in the column `columns.speech`: a name or a yes, nothing or a no.
+    """
+    if columns.speech is None:
+        return columns.is_transcript or None
+    return cell is not None and _squeezed(str(cell)) not in SILENT
 
 
 def _named(path: str | Path, header: list[str], role: str, name: str) -> int:

@@ -20,13 +20,17 @@ CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)")
 
 @dataclass(frozen=True)
 class Row:
-    """One text and when it holds, in seconds; `end_s` None stands for "until the next"."""
+    """One text and when it holds, in seconds; `end_s` None stands for "until the next".
+
+    `speech` is whether something is said during it; None where the annotation does not tell.
+    """
 
     start_s: Fraction
     end_s: Fraction | None
     text: str
     number: int
     part: str = ""
+    speech: bool | None = None
 
 
 def clock_seconds(text: str) -> Fraction | None:

@@ -17,11 +17,15 @@ NOT_CUES = ("WEBVTT", "NOTE", "STYLE", "REGION")
 # <i>, <v Speaker>, <c.loud>, <00:00:01.000> and SubStation overrides such as {\an8}.
 MARKUP = re.compile(r"</?[A-Za-z0-9.:][^<>]*>|\{\\[^{}]*\}")
 
+# "[door slams]", "(sighs)" and music are heard but not said.
+SOUND = re.compile(r"(\s*(\[[^\]]*\]|\([^)]*\)|[♪♫][^♪♫]*[♪♫]?))*\s*")
+
 
 def read_subtitles(path: str | Path, encoding: str | None) -> list[Row]:
     """Cues of an srt or vtt file, in the order of the file.
 
-    Markup, speaker tags and cue settings are left out; the lines of a cue are joined.
+    Markup, speaker tags and cue settings are left out; the lines of a cue are joined. Cues are
+    speech, except those that hold only sounds in brackets or music.
 
     Raises
     ------
@@ -43,7 +47,8 @@ def read_subtitles(path: str | Path, encoding: str | None) -> list[Row]:
             # A cue that follows without an empty line leaves its number behind.
             if stop < len(lines) and ARROW in lines[stop] and body and body[-1].strip().isdigit():
                 body.pop()
-            rows.append(Row(start_s, end_s, _plain(body), number + 1))
+            said = _plain(body)
+            rows.append(Row(start_s, end_s, said, number + 1, speech=not SOUND.fullmatch(said)))
             number = stop
         else:
             number += 1

@@ -24,15 +24,20 @@ from giblet.stimulus.rows import Row
 from giblet.store import replacing
 from giblet.timing import Exact, as_fraction, first_item_at, tr_of, trs_overlapping
 
-COLUMNS = ("tr", "start_s", "end_s", "text", "n_rows", "coverage")
+COLUMNS = ("tr", "start_s", "end_s", "text", "n_rows", "coverage", "speech")
 
 
 @dataclass
 class TrText:
-    """Text of one TR: the rows it holds, and how much of it rows cover (0..1)."""
+    """Text of one TR: the rows it holds, and how much of it rows cover (0..1).
+
+    `speech` is how much of it rows cover during which something is said; None where the
+    annotation does not tell.
+    """
 
     rows: list[Row] = field(default_factory=list)
     coverage: float = 0.0
+    speech: float | None = None
 
     @property
     def text(self) -> str:
@@ -54,6 +59,7 @@ def extract_text(
     end_column: str | None = None,
     duration_column: str | None = None,
     part_column: str | None = None,
+    speech_column: str | None = None,
     unit: str = "seconds",
     first_tr: int = 1,
     clock: str = "auto",
@@ -63,7 +69,7 @@ def extract_text(
     gap_s: Exact = 0,
     damaged: str = "error",
 ) -> None:
-    """Write one row per TR: ``tr, start_s, end_s, text, n_rows, coverage``.
+    """Write one row per TR: ``tr, start_s, end_s, text, n_rows, coverage, speech``.
 
     Parameters
     ----------
@@ -72,12 +78,13 @@ def extract_text(
     text
         Tab-separated file to write. `tr` counts from 0, `start_s` and `end_s` are scanner
         time, `text` may be empty, `n_rows` is the number of rows the TR holds and
-        `coverage` the share of it during which a row with text runs.
+        `coverage` the share of it during which a row with text runs; `speech` the share during
+        which one runs in which something is said, empty if the annotation does not tell.
     movie
         Film, opened only to learn the run's length when `n_trs` is 0.
     text_part
         Which part of a table whose times start again, from 1.
-    text_column, start_column, end_column, duration_column, part_column
+    text_column, start_column, end_column, duration_column, part_column, speech_column
         Headers of the columns; None to go by their usual names.
     unit
         Of the times in a table: ``seconds``, ``milliseconds``, ``clock`` (h:mm:ss) or
@@ -103,6 +110,7 @@ def extract_text(
             "duration": duration_column,
             "text": text_column,
             "part": part_column,
+            "speech": speech_column,
         }
         rows = read_annotation(path, named, unit, first_tr, tr_s, sheet, encoding)
         rows = rows_of_part(path, rows, text_part, restart_s, gap_s, tr_s)
@@ -138,21 +146,34 @@ def text_per_tr(
     """Lay rows, in order of time and with ends, on the TRs of a run."""
     tr_s = as_fraction(tr_s)
     per_tr = [TrText() for _ in range(n_trs)]
+    for row in rows:
+        assert row.end_s is not None
+        for tr in trs_of(row.start_s + shift_s, row.end_s + shift_s, tr_s):
+            if 0 <= tr < n_trs:
+                per_tr[tr].rows.append(row)
+    covered = _covered(rows, n_trs, tr_s, shift_s)
+    for held, share in zip(per_tr, covered, strict=True):
+        held.coverage = share
+    if any(row.speech is not None for row in rows):
+        spoken = _covered([row for row in rows if row.speech], n_trs, tr_s, shift_s)
+        for held, share in zip(per_tr, spoken, strict=True):
+            held.speech = share
+    return per_tr
+
+
+def _covered(
+    rows: Sequence[Row], n_trs: int, tr_s: Fraction, shift_s: Fraction | int
+) -> list[float]:
+    """Share of each TR during which any of some rows, in order of time, runs."""
     covered = [Fraction(0)] * n_trs
     until = min((row.start_s for row in rows), default=Fraction(0)) + shift_s
     for row in rows:
         assert row.end_s is not None
-        start, end = row.start_s + shift_s, row.end_s + shift_s
-        for tr in trs_of(start, end, tr_s):
-            if 0 <= tr < n_trs:
-                per_tr[tr].rows.append(row)
-        fresh = max(start, until)
+        fresh, end = max(row.start_s + shift_s, until), row.end_s + shift_s
         for tr in trs_overlapping(fresh, end, tr_s, n_trs):
             covered[tr] += min(end, (tr + 1) * tr_s) - max(fresh, tr * tr_s)
         until = max(until, end)
-    for held, length in zip(per_tr, covered, strict=True):
-        held.coverage = float(length / tr_s)
-    return per_tr
+    return [float(length / tr_s) for length in covered]
 
 
 def joined(rows: Sequence[Row]) -> str:
@@ -202,4 +223,5 @@ def _write(path: str | Path, per_tr: list[TrText], tr_s: Fraction) -> None:
         for tr, held in enumerate(per_tr):
             start, end = float(tr * tr_s), float((tr + 1) * tr_s)
             coverage = round(held.coverage, 6)
-            writer.writerow((tr, start, end, held.text, len(held.rows), coverage))
+            speech = "" if held.speech is None else round(held.speech, 6)
+            writer.writerow((tr, start, end, held.text, len(held.rows), coverage, speech))

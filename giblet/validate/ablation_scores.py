@@ -176,8 +176,8 @@ class HeldOut:
             if is_silent(original):
                 continue
             other = sounds[segment][where]
-            resampled = (at_stoi_rate(sound, rate_hz) for sound in (original, other))
-            stoi.append(stoi_10khz(*resampled))
+            was, is_now = (at_stoi_rate(sound, rate_hz) for sound in (original, other))
+            stoi.append(stoi_10khz(was, is_now))
             one, two = (log_mel(sound, rate_hz, hop, n_mels) for sound in (original, other))
             distance.append(float(np.abs(one - two).mean()))
         heard = [value for value in stoi if np.isfinite(value)]

@@ -16,19 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet.features.mel import log_mel
-from giblet.sound_scores import (
-    at_stoi_rate,
-    is_silent,
-    log_spectral_distance,
-    si_sdr,
-    stoi_10khz,
-)
+from giblet.sound_scores import is_silent
 from giblet.store import reading
 from giblet.timing import n_items
 from giblet.validate.audio_decode import segment_samples, stored_sources
+from giblet.validate.clip_scores import UNITS, ClipScores
 from giblet.validate.items import Scorer
 from giblet.validate.predictions import SHARED
 from giblet.validate.settings import Settings
+from giblet.validate.speech import Speech, load_speech
 from giblet.validate.statistics import (
     bootstrap_correlations,
     centred,
@@ -37,13 +33,6 @@ from giblet.validate.statistics import (
 )
 from giblet.validate.table import MetricTable, write_table
 from giblet.validate.testset import TRAIN, TestSet, held_out, load_test_set, runs_of
-
-UNITS = {
-    "stoi": "1",
-    "si_sdr": "dB",
-    "log_spectral_distance": "dB",
-    "log_mel_distance": "log energy",
-}
 
 
 @dataclass(frozen=True)
@@ -60,6 +49,7 @@ def score_audio(
     study: str | Path,
     decoded: str | Path,
     baseline: str | Path,
+    texts: Sequence[str | Path],
     *,
     metrics: str | Path,
     clips: str | Path,
@@ -70,13 +60,17 @@ def score_audio(
     min_shift_s: float,
     identification_min_distance_s: float,
     clip_trs: int,
+    speech: str,
+    min_speech: float,
 ) -> None:
     """Score every decoded sound and write ``metrics.csv`` and ``clips.tsv``.
 
     Parameters
     ----------
     decoded : ``audio/decoded.h5`` (:mod:`giblet.validate.audio_decode`)
+    texts : ``stimulus/{run}/text.tsv`` of the study's runs, each in a folder of its name
     clip_trs : about how many TRs are scored together by STOI and the other clip measures
+    speech, min_speech : which clips are speech (:class:`giblet.validate.speech.Speech`)
     """
     settings = Settings(
         seed, n_permutations, n_bootstrap, block_trs, min_shift_s, identification_min_distance_s
@@ -88,8 +82,10 @@ def score_audio(
         reading(baseline, stage="train") as ridge,
     ):
         tests = load_test_set(study_file)
-        rows = _add_clips(table, study_file, sounds, tests, clip_trs, clips)
+        spoken = load_speech(texts, tests, mode=speech, min_share=min_speech)
+        rows = _add_clips(table, study_file, sounds, tests, clip_trs, spoken, clips)
         print(f"{rows} clips scored")
+        _add_ridge_distance(table, study_file, sounds, ridge, tests, clip_trs)
         _add_spectra(table, study_file, sounds, ridge, tests, settings)
     table.write(metrics)
 
@@ -112,39 +108,66 @@ def _add_clips(
     sounds: h5py.File,
     tests: TestSet,
     clip_trs: int,
+    speech: Speech,
     path: str | Path,
 ) -> int:
     """Score all sources clip by clip; one clip is one item, and a block, of the bootstrap."""
-    rate_hz, hop = int(study.attrs["sample_rate_hz"]), int(study.attrs["hop_length"])
-    n_mels = study[f"runs/{tests.runs[0]}/audio_log_mel"].shape[1]
+    rate_hz = int(study.attrs["sample_rate_hz"])
+    scores = ClipScores(rate_hz, int(study.attrs["hop_length"]), _n_mels(study, tests))
     rows: list[dict[str, Any]] = []
     for clip in make_clips(tests, rate_hz, clip_trs):
         original = _sound(sounds, clip.run, "original", "")[clip.samples]
-        reference = at_stoi_rate(original, rate_hz)
-        mel = log_mel(original, rate_hz, hop, n_mels)
+        share = speech.share(clip.run, clip.start, clip.stop)
+        is_speech = speech.is_speech(clip.run, clip.start, clip.stop)
+        where = {"run": clip.run, "tr_start": clip.start, "tr_stop": clip.stop}
         for source, subject in all_sources(sounds, clip.run):
             other = _sound_of(sounds, tests, clip.run, source, subject, rate_hz)[clip.samples]
-            distance = np.abs(log_mel(other, rate_hz, hop, n_mels) - mel).mean()
-            rows.append(
-                {
-                    "run": clip.run,
-                    "tr_start": clip.start,
-                    "tr_stop": clip.stop,
-                    "source": source,
-                    "subject": subject,
-                    "stoi": stoi_10khz(reference, at_stoi_rate(other, rate_hz)),
-                    "si_sdr": si_sdr(original, other),
-                    "log_spectral_distance": log_spectral_distance(original, other),
-                    "log_mel_distance": float("nan") if is_silent(original) else distance,
-                }
-            )
+            who = {"source": source, "subject": subject, "speech": share, "is_speech": is_speech}
+            rows.append({**where, **who, **scores.of(original, other, is_speech)})
     write_table(path, rows)
     for source, subject in dict.fromkeys((row["source"], row["subject"]) for row in rows):
         mine = [row for row in rows if (row["source"], row["subject"]) == (source, subject)]
-        for name, unit in UNITS.items():
+        for name, unit in scores.units.items():
             values = np.array([row[name] for row in mine], float)
             table.add_items(name, unit, source, values, np.arange(len(mine)), subject=subject)
     return len(rows)
+
+
+def _n_mels(study: h5py.File, tests: TestSet) -> int:
+    return int(study[f"runs/{tests.runs[0]}/audio_log_mel"].shape[1])
+
+
+def _add_ridge_distance(
+    table: MetricTable,
+    study: h5py.File,
+    sounds: h5py.File,
+    ridge: h5py.File,
+    tests: TestSet,
+    clip_trs: int,
+) -> None:
+    """Distance of the linear decoder's mean spectrum of each TR, held for all its frames."""
+    rate_hz = int(study.attrs["sample_rate_hz"])
+    for subject, own, found in _ridge_spectra(study, ridge, tests):
+        values = []
+        for clip in make_clips(own, rate_hz, clip_trs):
+            inside = (own.run_name == clip.run) & (own.tr >= clip.start) & (own.tr < clip.stop)
+            index = study[f"runs/{clip.run}/audio_index"][clip.start : clip.stop]
+            held = np.repeat(found[inside], index[:, 1] - index[:, 0], axis=0)
+            mel = study[f"runs/{clip.run}/audio_log_mel"][index[0, 0] : index[-1, 1]]
+            silent = is_silent(_sound(sounds, clip.run, "original", "")[clip.samples])
+            values.append(np.nan if silent else np.abs(held - mel.astype(np.float32)).mean())
+        name, block = "log_mel_distance", np.arange(len(values))
+        table.add_items(name, UNITS[name], "ridge", np.array(values), block, subject=subject)
+
+
+def _ridge_spectra(
+    study: h5py.File, ridge: h5py.File, tests: TestSet
+) -> Iterator[tuple[str, TestSet, NDArray[np.float32]]]:
+    """Subject, its test TRs and the mean log-mel that ridge decodes of each."""
+    for subject in tests.subjects:
+        own = tests.of_runs(runs_of(study, subject))
+        if own.runs and f"decode/log_mel/{subject}" in ridge:
+            yield subject, own, held_out(ridge, f"decode/log_mel/{subject}/{{run}}", own)
 
 
 def all_sources(sounds: h5py.File, run: str) -> Iterator[tuple[str, str]]:
@@ -246,10 +269,8 @@ def _spectra(
             sound = _sound_of(sounds, tests, run, source, subject, rate_hz)
             parts += list(_segment_spectra(study, tests, run, sound, rate_hz))
         yield source, subject, own, np.concatenate(parts)
-    for subject in tests.subjects:
-        own = tests.of_runs(runs_of(study, subject))
-        if own.runs and f"decode/log_mel/{subject}" in ridge:
-            yield "ridge", subject, own, held_out(ridge, f"decode/log_mel/{subject}/{{run}}", own)
+    for subject, own, spectra in _ridge_spectra(study, ridge, tests):
+        yield "ridge", subject, own, spectra
 
 
 def _segment_spectra(

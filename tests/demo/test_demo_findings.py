@@ -38,6 +38,31 @@ def test_planted_delay_is_recovered(fmri):
     assert fmri["delay_abs_error_s", "ridge"] <= 0.5
 
 
+@pytest.fixture(scope="module")
+def audio(results):
+    table = pd.read_csv(results / "validate" / "audio" / "metrics.csv")
+    return table[table["subject"].isna()].set_index(["metric", "source"])
+
+
+@pytest.mark.parametrize("floor", ["floor_mean", "floor_shifted", "floor_nearest"])
+def test_sound_of_the_networks_held_out_predictions_beats_every_floor(audio, floor):
+    model = audio.loc[("log_mel_distance", "model")]
+    assert model["ci_high"] < audio.loc[("log_mel_distance", floor), "value"]
+
+
+def test_sound_from_measured_bold_stands_in_every_row(audio):
+    for metric in ("log_mel_distance", "log_spectral_distance", "si_sdr", "stoi", "estoi"):
+        assert pd.notna(audio.loc[(metric, "from_bold"), "value"]), metric
+
+
+def test_speech_is_scored_on_the_narrated_clips_only(results, audio):
+    clips = pd.read_csv(results / "validate" / "audio" / "clips.tsv", sep="\t")
+    model = clips[clips["source"] == "model"]
+    assert 0 < model["is_speech"].sum() < len(model)
+    assert audio.loc[("stoi", "model"), "n"] == model["is_speech"].sum()
+    assert model.loc[~model["is_speech"], ["stoi", "estoi"]].isna().all(axis=None)
+
+
 def test_report_is_one_file_of_bearable_size(results):
     report = results / "validate" / "report" / "index.html"
     assert 20_000 < report.stat().st_size < 25e6

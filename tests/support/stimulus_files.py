@@ -86,5 +86,6 @@ def write_text(path: Path, rng: np.random.Generator, scene, *, tr_s: str, words:
         "text": said,
         "n_rows": [int(bool(text)) for text in said],
         "coverage": [float(bool(text)) for text in said],
+        "speech": [float(bool(text)) for text in said],
     }
     pd.DataFrame(table).to_csv(path, sep="\t", index=False)

@@ -26,6 +26,7 @@ METRICS = {
     "video": {"psnr": "dB", "ssim": "1", "pixel_r": "r"},
     "audio": {
         "stoi": "1",
+        "estoi": "1",
         "si_sdr": "dB",
         "log_spectral_distance": "dB",
         "log_mel_distance": "log energy",
@@ -197,7 +198,9 @@ def _sounds(
         _picture(rng, folder / f"{run}_spectrograms.png")
     pd.DataFrame(shown).to_csv(folder / "shown.tsv", sep="\t", index=False)
     table = pd.DataFrame(clips)
-    for name in ("stoi", "si_sdr", "log_spectral_distance", "log_mel_distance"):
+    table["speech"] = [1.0 if run == runs[0] else 0.0 for run in table["run"]]
+    table["is_speech"] = table["speech"] > 0
+    for name in ("stoi", "estoi", "si_sdr", "log_spectral_distance", "log_mel_distance"):
         table[name] = rng.uniform(size=len(table))
     table.to_csv(folder / "clips.tsv", sep="\t", index=False)
 

@@ -251,6 +251,7 @@ def _write_text(folder: Path, file: h5py.File, run: str) -> Path:
         "text": sentences,
         "n_rows": valid.astype(int),
         "coverage": valid.astype(float),
+        "speech": valid.astype(float),
     }
     pd.DataFrame(rows).to_csv(path, sep="\t", index=False)
     return path

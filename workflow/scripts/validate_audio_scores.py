@@ -10,6 +10,7 @@ with job(snakemake) as j:
         j.input.study,
         j.input.decoded,
         j.input.baseline,
+        j.input.texts,
         metrics=j.output.metrics,
         clips=j.output.clips,
         **params,

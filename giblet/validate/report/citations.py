@@ -55,6 +55,12 @@ BIBTEX = {
   title = {An algorithm for intelligibility prediction of time-frequency weighted noisy speech},
   journal = {IEEE Transactions on Audio, Speech, and Language Processing}, volume = {19},
   number = {7}, pages = {2125--2136}, year = {2011}, doi = {10.1109/TASL.2011.2114881}}""",
+    "estoi": """@article{jensen2016estoi,
+  author = {Jensen, Jesper and Taal, Cees H.},
+  title = {An algorithm for predicting the intelligibility of speech masked by modulated noise
+           maskers},
+  journal = {IEEE/ACM Transactions on Audio, Speech, and Language Processing}, volume = {24},
+  number = {11}, pages = {2009--2022}, year = {2016}, doi = {10.1109/TASLP.2016.2585878}}""",
 }
 
 

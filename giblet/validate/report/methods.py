@@ -111,8 +111,13 @@ METHODS: tuple[tuple[str, tuple[Sentence, ...]], ...] = (
           "value; a question about the brain is answered yes when, in more than half of the "
           "subjects, the interval beats chance, the training mean and the time-shifted prediction, "
           "and a permutation test agrees."),
-        S("Pictures are scored with PSNR and SSIM, sound with STOI and spectral distances, words "
-          "with retrieval among the film's sentences.", cites=("ssim", "stoi")),
+        S("Pictures are scored with PSNR and SSIM, sound with SI-SDR and spectral distances, words "
+          "with retrieval among the film's sentences.", cites=("ssim",)),
+        S("STOI and extended STOI are of the clips of sound during which, by the annotation, "
+          "something is said for at least {validate/audio/min_speech} of the time.",
+          {"validate/audio/speech": "auto"}, cites=("stoi", "estoi")),
+        S("STOI and extended STOI are of all clips of sound, speech or not.",
+          {"validate/audio/speech": "always"}, cites=("stoi", "estoi")),
     )),
 )  # fmt: skip
 # A value that means "not used": the sentence would say nothing.

@@ -126,6 +126,7 @@ def _results(study: Study) -> dict[str, Any]:
         "verdicts": {name: summary.verdicts(study, name) for name in MODALITIES},
         "truth": truth.truth(study),
         "ceilings": summary.ceilings(study),
+        "speech": summary.speech(study),
         "modalities": [(name, MODALITY_NAMES[name]) for name in MODALITIES],
         "modality_names": MODALITY_NAMES,
         "tables": {name: score_table(study, name) for name in MODALITIES},

@@ -15,6 +15,7 @@ from giblet.validate.report.words import (
     HIGHER,
     LOWER,
     SOURCES,
+    SPEECH_METRICS,
     column_name,
     interval,
     metric,
@@ -131,6 +132,8 @@ def why_missing(study: Study, scores: Scores, modality: str, name: str, source: 
             return "a constant has no correlation"
         if source == "ceiling":
             return "there is no ceiling for this score"
+    if name in SPEECH_METRICS and scores.has(name, source):
+        return "no clip that was scored counts as speech"
     if scores.has(name, source):
         return "undefined on these data: a constant or empty series"
     return "does not apply to this column"

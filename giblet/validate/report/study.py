@@ -93,6 +93,8 @@ OPTIONAL = (
      "n"), ("run", "source", "subject")),
     ("sounds", "validate/audio/shown.tsv", ("file", "run", "source", "subject"),
      ("file", "run", "source", "subject")),
+    ("clips", "validate/audio/clips.tsv", ("run", "tr_start", "source", "subject", "speech",
+     "is_speech"), ("run", "source", "subject", "is_speech")),
     ("examples", "validate/video/examples.tsv", ("file", "kind", "run", "tr", "start_s", "subject",
      "ssim"), ("file", "kind", "run", "subject")),
     ("sentences", "validate/text/retrieved.tsv", ("run", "tr", "start_s", "source", "subject",

@@ -22,6 +22,7 @@ from giblet.validate.report.words import (
     DEEDS,
     HEADLINES,
     SOURCE_NAMES,
+    SPEECH_METRICS,
     capital,
     interval,
     listed,
@@ -208,7 +209,7 @@ def ceilings(study: Study) -> dict[str, str]:
     measured = [
         f"{metric(name).label} {value_text(audio, name, 'ceiling')}"
         for name in ("stoi", "si_sdr", "log_spectral_distance")
-        if audio.pooled(name, "ceiling") is not None
+        if value_text(audio, name, "ceiling") != "–"
     ]
     out["audio"] = (
         "The ceiling is the original sound through the audio codec and back, with no network "
@@ -219,4 +220,27 @@ def ceilings(study: Study) -> dict[str, str]:
         f"The ceiling is the cached frames through the video encoder and back: PSNR {psnr}, in dB."
     )
     out["text"] = "The ceiling is retrieval with the true embedding."
+    return out
+
+
+def speech(study: Study) -> str:
+    """How many clips of sound count as speech, which the measures of speech are of."""
+    table = study.tables.get("clips")
+    if table is None or table.empty:
+        return ""
+    clips = table.drop_duplicates(["run", "tr_start"])
+    present = [name for name in SPEECH_METRICS if name in study.scores["audio"].metrics]
+    labels = [metric(name).label for name in present]
+    n, n_speech = len(clips), int((clips["is_speech"] == "True").sum())
+    unknown = int(clips["speech"].isna().sum())
+    out = f"{n_speech} of {n} clips count as speech; "
+    out += f"measures of speech ({listed(labels)}) are of those only."
+    if not n_speech:
+        out = f"None of {n} clips counts as speech, so there is no {listed(labels, 'or')}."
+    if unknown and n_speech < n:
+        out += (
+            f" Of {unknown} clips the annotation does not tell whether anything is said in them: "
+            "name the column that does in stimulus/text/speech_column, or set "
+            "validate/audio/speech to always."
+        )
     return out

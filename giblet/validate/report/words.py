@@ -106,6 +106,7 @@ METRICS = {
     "lpips": Metric("LPIPS", LOWER, "learned perceptual distance"),
     "pixel_r": Metric("pixel r", HIGHER, "correlation over pixels", 0.0),
     "stoi": Metric("STOI", HIGHER, "short-time objective intelligibility"),
+    "estoi": Metric("ESTOI", HIGHER, "extended STOI, which also counts gaps that fluctuate"),
     "pesq": Metric("PESQ", HIGHER, "perceptual evaluation of speech quality", digits=2),
     "si_sdr": Metric("SI-SDR", HIGHER, "scale-invariant signal-to-distortion ratio", digits=2),
     "log_spectral_distance": Metric(
@@ -124,6 +125,9 @@ METRICS = {
         "retrieval rank", LOWER, "median rank of the true sentence; 1 is best", digits=1
     ),
 }
+
+# Of clips during which something is said.
+SPEECH_METRICS = ("stoi", "estoi", "pesq")
 
 # What each modality is judged by in the summary; the first is the one drawn.
 HEADLINES = {

@@ -117,6 +117,45 @@ def test_codec_ceiling_is_in_words(study):
     assert "STOI 0.740 [0.730, 0.750]" in summary.ceilings(study)["audio"]
 
 
+def with_speech(study, shares):
+    """The study with clips of these shares of speech (NaN: not known), speech from 0.5 on."""
+    rows = {"run": "run-1", "tr_start": 8 * np.arange(len(shares)), "source": "model"}
+    said = [str(share >= 0.5) for share in shares]
+    table = pd.DataFrame({**rows, "subject": "", "speech": shares, "is_speech": said})
+    tables = {**study.tables, "clips": pd.concat([table, table.assign(source="ceiling")])}
+    return dataclasses.replace(study, tables=tables)
+
+
+def test_clips_that_count_as_speech_are_counted(study):
+    said = summary.speech(with_speech(study, [1.0, 0.6, 0.2, 0.0, 0.0]))
+    assert said == "2 of 5 clips count as speech; measures of speech (STOI) are of those only."
+
+
+def test_an_annotation_that_does_not_tell_of_speech_is_said_not_to(study):
+    said = summary.speech(with_speech(study, [np.nan] * 4))
+    assert said.startswith("None of 4 clips counts as speech, so there is no STOI. Of 4 clips")
+    assert "stimulus/text/speech_column" in said
+    assert "validate/audio/speech to always" in said
+
+
+def test_without_clips_nothing_is_said_of_speech(study):
+    assert summary.speech(dataclasses.replace(study, tables={})) == ""
+
+
+def test_without_speech_the_table_says_why_there_is_no_stoi(tmp_path):
+    folder = tmp_path / "demo"
+    report_files.make_results(folder)
+    path = folder / "validate/audio/metrics.csv"
+    table = pd.read_csv(path)
+    table.loc[table["metric"] == "stoi", ["value", "ci_low", "ci_high"]] = np.nan
+    table.to_csv(path, index=False)
+    study = load(Files(folder, report_files.inputs(folder)), "giblet")
+    found = score_tables.score_table(study, "audio")
+    assert "no clip that was scored counts as speech" in found.notes
+    assert "STOI" not in summary.ceilings(study)["audio"]
+    assert not any("worse" in words and "STOI" in words for words in summary.failures(study))
+
+
 def test_score_table_has_the_four_columns_and_reasons(study):
     table = score_tables.score_table(study, "audio")
     assert [label for label, _ in table.groups] == [

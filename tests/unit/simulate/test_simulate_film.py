@@ -90,7 +90,8 @@ def test_annotations_are_the_annotated_scenes(film, scenes):
     table = pd.read_csv(film[1], sep="\t")
     told = [scene for scene in scenes if scene.annotated]
     assert 0 < len(told) <= len(scenes)
-    assert table.columns.tolist() == ["start_s", "end_s", "text"]
+    assert table.columns.tolist() == ["start_s", "end_s", "text", "spoken"]
+    assert (table["spoken"] == "yes").tolist() == [scene.narrated for scene in told]
     assert table["text"].tolist() == [scene.description for scene in told]
     assert table["start_s"].to_numpy() == pytest.approx([scene.start_s for scene in told], abs=1e-6)
     assert table["end_s"].to_numpy() == pytest.approx([scene.stop_s for scene in told], abs=1e-6)

@@ -112,3 +112,14 @@ def test_real_events_as_annotations(tmp_path):
         last = int(np.ceil((event.onset + event.duration) / 2.5 - 0.5)) - 1
         assert set(got[first : last + 1]) == {event.trial_type}
     assert (got != "").sum() == round(events["duration"].sum() / 2.5)
+
+
+def test_the_table_says_who_speaks(tmp_path):
+    raw = pd.read_excel(real_file("sherlock_segments.xlsx"))
+    out = tmp_path / "text.tsv"
+    extract_text(real_file("sherlock_segments.xlsx"), out, tr_s=TR_S, n_trs=946, text_part=1)
+    got = pd.read_csv(out, sep="\t")["speech"]
+    assert got.between(0, 1).all()
+    length = (raw["End Time (s) "] - raw["Start Time (s) "])[:482]
+    spoken = raw["Name - Speaking"][:482].notna()
+    assert got.sum() * 1.5 == pytest.approx(length[spoken].sum(), rel=0.02)

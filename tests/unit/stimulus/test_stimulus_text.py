@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from giblet.errors import AnnotationError
 from giblet.stimulus.columns import name_and_unit
 from giblet.stimulus.rows import Row, clock_seconds, split_parts
 from giblet.stimulus.text import extract_text, joined, text_per_tr, trs_of
@@ -123,7 +124,8 @@ def test_csv_with_gaps_overlaps_and_empty_cells(tmp_path):
         '0,2,one,x\n2,2.5,,empty\n4,8,two,\n5,7,"three, four",\n\n9.5,9.6,five,\n',
     )
     table = per_tr(path, tmp_path)
-    assert table.columns.tolist() == ["tr", "start_s", "end_s", "text", "n_rows", "coverage"]
+    columns = ["tr", "start_s", "end_s", "text", "n_rows", "coverage", "speech"]
+    assert table.columns.tolist() == columns
     assert table["tr"].tolist() == [0, 1, 2, 3, 4]
     assert table["start_s"].tolist() == [0, 2, 4, 6, 8]
     assert table["text"].tolist() == ["one", "", "two three, four", "two", "five"]
@@ -383,3 +385,49 @@ def test_subtitle_files_may_hold_parts(tmp_path):
     path = written(tmp_path / "a.srt", content)
     assert texts(path, tmp_path) == ["a1", "a1", "", "", ""]
     assert texts(path, tmp_path, text_part=2) == ["b1", "b1", "b1", "", ""]
+
+
+HEAD = "start,end,{}\n0,2,{}\n2,3,{}\n4,8,{}\n"
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells", "expected"),
+    [
+        # A column says who speaks, or whether anyone does.
+        ("text,Speaking", ("a,Ann", "b,", "c,None"), [1, 0, 0, 0]),
+        ("text,spoken", ("a,no", "b,yes", "c,1"), [0, 0.5, 1, 1]),
+        ("text,Name - Speaking ", ("a,Ann", "b,Bob", "c,"), [1, 0.5, 0, 0]),
+        # A transcript is what is said, wherever it has text.
+        ("transcript", ("a", "b", "c"), [1, 0.5, 1, 1]),
+        ("words", ("a", "b", ""), [1, 0.5, 0, 0]),
+        # Of a description it is not known.
+        ("description", ("a", "b", "c"), [""] * 4),
+        ("text", ("a", "b", "c"), [""] * 4),
+    ],
+)
+def test_where_something_is_said(tmp_path, columns, cells, expected):
+    path = written(tmp_path / "a.csv", HEAD.format(columns, *cells))
+    found = per_tr(path, tmp_path, tr_s="2", n_trs=4)["speech"]
+    assert [value if value == "" else float(value) for value in found] == expected
+
+
+def test_the_column_of_speech_can_be_named(tmp_path):
+    path = written(tmp_path / "a.csv", HEAD.format("text,Voice", "a,x", "b,", "c,"))
+    found = per_tr(path, tmp_path, tr_s="2", n_trs=4, speech_column="voice")["speech"]
+    assert found.tolist() == [1, 0, 0, 0]
+    with pytest.raises(AnnotationError, match=r"no column 'voices'.*text/speech_column"):
+        per_tr(path, tmp_path, tr_s="2", n_trs=4, speech_column="voices")
+
+
+def test_subtitles_are_speech_but_for_sounds_and_music(tmp_path):
+    cues = ["Hello.", "[door slams]", "(sighs) No!", "♪ la la ♪", "♪"]
+    blocks = [
+        f"{k + 1}\n00:00:0{k},000 --> 00:00:0{k + 1},000\n{cue}\n" for k, cue in enumerate(cues)
+    ]
+    path = written(tmp_path / "a.srt", "\n".join(blocks))
+    assert per_tr(path, tmp_path, tr_s="1", n_trs=6)["speech"].tolist() == [1, 0, 1, 0, 0, 0]
+
+
+def test_a_run_without_text_does_not_tell_where_speech_is(tmp_path):
+    extract_text("", tmp_path / "text.tsv", tr_s="2", n_trs=3)
+    assert pd.read_csv(tmp_path / "text.tsv", sep="\t")["speech"].isna().all()

@@ -43,15 +43,13 @@ def decode(inputs, folder, **changed):
 def audio(inputs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("audio")
     decoded = decode(inputs, folder)
-    score_audio(
-        inputs.study,
-        decoded,
-        inputs.baseline,
-        metrics=folder / "metrics.csv",
-        clips=folder / "clips.tsv",
-        clip_trs=8,
-        **STATISTICS,
-    )
+    return scored_audio(inputs, decoded, folder)
+
+
+def scored_audio(inputs, decoded, folder, **changed):
+    options = {"clip_trs": 8, "speech": "auto", "min_speech": 0.5, **STATISTICS, **changed}
+    paths = {"metrics": folder / "metrics.csv", "clips": folder / "clips.tsv"}
+    score_audio(inputs.study, decoded, inputs.baseline, inputs.text, **paths, **options)
     return folder
 
 
@@ -117,6 +115,66 @@ def test_from_measured_and_from_predicted_bold_are_separate(video):
     assert rows.loc[rows["source"] == "from_predicted", "subject"].isna().all()
     subjects = rows.loc[rows["source"] == "from_bold", "subject"].fillna("").tolist()
     assert subjects == ["sub-01", "sub-02", ""]
+
+
+def speech_in_run_1_until(inputs, folder, tr):
+    """Text tables in which something is said in run 1 before a TR and of run 2 nothing is known."""
+    paths = []
+    for path in inputs.text:
+        table = pd.read_csv(path, sep="\t")
+        first = path.parent.name == "run-1"
+        table["speech"] = np.where(table["tr"] < tr, 1.0, 0.0) if first else np.nan
+        (folder / path.parent.name).mkdir()
+        paths.append(folder / path.parent.name / "text.tsv")
+        table.to_csv(paths[-1], sep="\t", index=False)
+    return replace(inputs, text=paths)
+
+
+def test_speech_is_scored_where_the_annotation_says_so(inputs, audio, tmp_path):
+    changed = speech_in_run_1_until(inputs, tmp_path, 101)
+    scored_audio(changed, audio / "decoded.h5", tmp_path)
+    clips = pd.read_csv(tmp_path / "clips.tsv", sep="\t")
+    said = (clips["run"] == "run-1") & (clips["tr_start"] < 98)
+    np.testing.assert_array_equal(clips["is_speech"], said)
+    assert clips.loc[clips["run"] == "run-2", "speech"].isna().all()
+    for name in ("stoi", "estoi"):
+        np.testing.assert_array_equal(clips[name].notna(), said)
+    assert clips["si_sdr"].notna().all()
+    table = pd.read_csv(tmp_path / "metrics.csv")
+    model = table[table["source"] == "model"].set_index("metric")["n"]
+    assert (model["stoi"], model["estoi"], model["log_mel_distance"]) == (1, 1, 8)
+    # What is scored is what it was: only which clips count has changed.
+    before = pd.read_csv(audio / "clips.tsv", sep="\t")
+    np.testing.assert_array_equal(before.loc[said, "stoi"], clips.loc[said, "stoi"])
+
+
+@pytest.mark.parametrize(("speech", "n"), [("always", 8), ("never", 0)])
+def test_all_clips_or_none_can_count_as_speech(inputs, audio, tmp_path, speech, n):
+    changed = speech_in_run_1_until(inputs, tmp_path, 101)
+    scored_audio(changed, audio / "decoded.h5", tmp_path, speech=speech)
+    table = pd.read_csv(tmp_path / "metrics.csv")
+    rows = table[(table["metric"] == "stoi") & (table["source"] == "ceiling")]
+    assert rows["n"].tolist() == [n]
+    assert rows["value"].notna().tolist() == [n > 0]
+
+
+def test_ridge_stands_in_the_row_of_the_log_mel_distance(inputs, audio):
+    found = values(audio / "metrics.csv")["log_mel_distance"]
+    assert found["ridge"] < found["floor_shifted"]
+    assert found["ridge"] < found["floor_nearest"]
+
+
+def test_a_text_table_without_shares_of_speech_is_refused(inputs, audio, tmp_path):
+    changed = speech_in_run_1_until(inputs, tmp_path, 101)
+    table = pd.read_csv(changed.text[1], sep="\t")
+    table.head(100).to_csv(changed.text[1], sep="\t", index=False)
+    with pytest.raises(ValidationError, match=r"text\.tsv has 100 TRs, the study 120 for run-2"):
+        scored_audio(changed, audio / "decoded.h5", tmp_path)
+    table.drop(columns="speech").to_csv(changed.text[1], sep="\t", index=False)
+    with pytest.raises(ValidationError, match=r"text\.tsv: no column 'speech'; .*run stimulus"):
+        scored_audio(changed, audio / "decoded.h5", tmp_path)
+    with pytest.raises(ValidationError, match=r"no text table of run run-2 .*\(have run-1\)"):
+        scored_audio(replace(changed, text=changed.text[:1]), audio / "decoded.h5", tmp_path)
 
 
 def test_wavs_are_whole_test_blocks_at_the_codecs_rate(inputs, audio):
