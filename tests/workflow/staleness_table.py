@@ -439,7 +439,7 @@ MODULES = {
     "giblet.features.codec": LOADING | {"benchmark_codecs", "features_audio", "train_codec"},
     "giblet.features.codec_augment": {"train_codec"},
     "giblet.features.codec_export": {"train_codec"},
-    "giblet.features.codec_load": DECODING | {"benchmark_codecs", "features_audio", "train_codec"},
+    "giblet.features.codec_load": LOADING | {"benchmark_codecs", "features_audio", "train_codec"},
     "giblet.features.codec_inner": {"train_codec"},
     "giblet.features.codec_lapped": {"train_codec"},
     "giblet.features.codec_losses": {"train_codec"},
