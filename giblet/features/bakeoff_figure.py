@@ -63,6 +63,12 @@ def draw(table: pd.DataFrame, path: str | Path, dpi: int) -> None:
 
 
 def _panel(axis: Any, shown: pd.DataFrame, metric: str, title: str) -> None:
+    axis.set_title(title, fontsize=9)
+    if not shown[metric].notna().any():
+        # PESQ without its package, or sound that is no speech.
+        axis.text(0.5, 0.5, "not measured", ha="center", va="center", transform=axis.transAxes)
+        axis.set_axis_off()
+        return
     for family, style in LINES.items():
         for value in shown.loc[shown["family"] == family, metric].dropna():
             axis.axhline(value, color="#666666", linestyle=style, linewidth=1, label=family)
@@ -76,7 +82,6 @@ def _panel(axis: Any, shown: pd.DataFrame, metric: str, title: str) -> None:
     axis.scatter(study["kbps"], study[metric], s=90, label=STUDY, **ring)
     axis.set_xscale("log")
     axis.set_xlabel("kbps", fontsize=8)
-    axis.set_title(title, fontsize=9)
     axis.tick_params(labelsize=8)
     axis.grid(alpha=0.3)
     axis.set_ylim(*LIMITS.get(metric, (None, None)))

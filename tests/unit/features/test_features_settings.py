@@ -47,7 +47,7 @@ def test_the_demo_settings_fit() -> None:
         ("audio", extract_audio, {"audio", "out", "run", "tr_s"}),
         ("text", extract_text, {"text", "out", "run", "tr_s"}),
         ("video", extract_video, {"frames", "out", "run", "tr_s"}),
-        ("train_codec", train_codec, {"out"}),
+        ("train_codec", train_codec, {"out", "n_threads"}),
     ],
 )
 def test_each_block_is_what_its_function_takes(
