@@ -96,8 +96,10 @@ def write_tables(
     for frame, name in ((scores, "scores.csv"), (table, "table.csv")):
         with replacing(Path(folder) / name) as partial:
             frame.to_csv(partial, index=False, float_format="%.6g")
+    # From what was written, so that the table made from the files again is the same.
+    stored = (pd.read_csv(Path(folder) / f"{name}.csv") for name in ("table", "scores"))
     with replacing(Path(folder) / "table.md") as partial:
-        partial.write_text(markdown(table, scores), encoding="utf-8")
+        partial.write_text(markdown(*stored), encoding="utf-8")
     return table
 
 
