@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from giblet.features.bakeoff_methods import Entrant
 from giblet.features.bakeoff_sounds import SPEECH
-from giblet.features.mel import log_mel
+from giblet.features.codec_quality import log_mel_distance_db
 from giblet.sound_scores import (
-    STOI_HZ,
+    PESQ_HZ,
     at_stoi_rate,
     is_silent,
     log_spectral_distance,
@@ -22,12 +22,7 @@ from giblet.sound_scores import (
     stoi_10khz,
 )
 
-# Bands further below the loudest count as there, as in the codec's model card.
-BELOW_PEAK_DB = 80.0
 MEL_HOP_S = 0.02
-DB_PER_NEPER = 20 / np.log(10)
-# P.862 is defined at two rates; the wide one needs sound up to 7 kHz.
-PESQ_BANDS = {"wb": 16_000, "nb": 8_000}
 
 Samples = NDArray[np.floating]
 
@@ -76,43 +71,17 @@ def scores(reference: Samples, made: Samples, sample_rate_hz: int, kind: str) ->
     """
     was, is_now = (at_stoi_rate(sound, sample_rate_hz) for sound in (reference, made))
     pesq, band, note = pesq_score(reference, made, sample_rate_hz, kind)
+    hop = round(MEL_HOP_S * sample_rate_hz)
     return {
         "stoi": stoi_10khz(was, is_now),
-        "estoi": extended_stoi_10khz(was, is_now),
+        "estoi": stoi_10khz(was, is_now, extended=True),
         "pesq": pesq,
         "pesq_band": band,
         "si_sdr_db": si_sdr(reference, made),
-        "log_mel_db": log_mel_distance_db(reference, made, sample_rate_hz),
+        "log_mel_db": log_mel_distance_db(reference, made, sample_rate_hz, hop),
         "log_spectral_db": log_spectral_distance(reference, made),
         "note": "silent" if is_silent(reference) else note,
     }
-
-
-def extended_stoi_10khz(reference: Samples, other: Samples) -> float:
-    """Extended STOI of sounds at 10 kHz, up to 1: Jensen & Taal (2016), IEEE TASLP 24:2009.
-
-    Unlike STOI it also punishes modulated noise. By pystoi.
-    """
-    from pystoi import stoi
-
-    if np.isnan(stoi_10khz(reference, other)):
-        return float("nan")
-    # pystoi adds noise from numpy's global generator to its bands.
-    np.random.seed(0)  # noqa: NPY002
-    return float(stoi(reference, other, STOI_HZ, extended=True))
-
-
-def log_mel_distance_db(reference: Samples, other: Samples, sample_rate_hz: int) -> float:
-    """Mean absolute distance of 64 log-mel bands every 20 ms, in dB.
-
-    What lies more than 80 dB under the loudest band of `reference` counts as there.
-    """
-    if is_silent(reference):
-        return float("nan")
-    hop = round(MEL_HOP_S * sample_rate_hz)
-    a, b = (log_mel(sound, sample_rate_hz, hop) for sound in (reference, other))
-    floor = a.max() - BELOW_PEAK_DB / DB_PER_NEPER
-    return float(np.abs(np.maximum(a, floor) - np.maximum(b, floor)).mean() * DB_PER_NEPER)
 
 
 def pesq_score(
@@ -129,8 +98,8 @@ def pesq_score(
         from pesq import PesqError, pesq
     except ImportError:
         return none, "", "PESQ needs the package pesq: pip install 'giblet[speech]'"
-    band = "wb" if sample_rate_hz >= PESQ_BANDS["wb"] else "nb"
-    rate = PESQ_BANDS[band]
+    band = "wb" if sample_rate_hz >= PESQ_HZ["wb"] else "nb"
+    rate = PESQ_HZ[band]
     try:
         a, b = (resampled(sound, sample_rate_hz, rate) for sound in (reference, other))
         return float(pesq(rate, a.astype(np.float32), b.astype(np.float32), band)), band, ""

@@ -1,6 +1,6 @@
 """How well a codec keeps sound: the figures of its model card.
 
-STOI: Taal et al. 2011, through pystoi. SI-SDR: Le Roux et al. 2019.
+STOI: Taal et al. 2011, through pystoi. Waveform: :func:`giblet.sound_scores.si_sdr`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from giblet.features.codec import Codec
 from giblet.features.mel import log_mel
+from giblet.sound_scores import is_silent, si_sdr
 
 
 def quality(codec: Codec, samples: NDArray[np.floating]) -> dict[str, Any]:
@@ -34,33 +35,28 @@ def quality(codec: Codec, samples: NDArray[np.floating]) -> dict[str, Any]:
     made = codec.decode_codes(codes)[: len(samples)]
     return {
         "stoi": float(stoi(samples, made, codec.sample_rate_hz)),
-        "si_sdr_db": si_sdr_db(made, samples),
-        "log_mel_db": log_mel_distance_db(made, samples, codec),
+        "si_sdr_db": si_sdr(samples, made),
+        "log_mel_db": log_mel_distance_db(samples, made, codec.sample_rate_hz, codec.hop_length),
         "perplexity": [perplexity(row) for row in codes],
         "codes_used": [len(np.unique(row)) for row in codes],
     }
 
 
-def si_sdr_db(made: NDArray[np.floating], wanted: NDArray[np.floating]) -> float:
-    """Scale-invariant signal-to-distortion ratio in dB of two sounds of shape (n,)."""
-    made, wanted = made - np.mean(made), wanted - np.mean(wanted)
-    target = wanted * (np.dot(made, wanted) / max(np.dot(wanted, wanted), 1e-12))
-    noise = made - target
-    return float(10 * np.log10(max(np.sum(target**2), 1e-12) / max(np.sum(noise**2), 1e-12)))
-
-
 def log_mel_distance_db(
-    made: NDArray[np.floating],
-    wanted: NDArray[np.floating],
-    codec: Codec,
+    reference: NDArray[np.floating],
+    other: NDArray[np.floating],
+    sample_rate_hz: int,
+    hop_length: int,
     below_peak_db: float = 80,
 ) -> float:
-    """Mean absolute distance of log-mel bands in dB.
+    """Mean absolute distance of 64 log-mel bands in dB; NaN where `reference` is silent.
 
-    What lies more than `below_peak_db` under the loudest band of `wanted` counts as there.
+    What lies more than `below_peak_db` under the loudest band of `reference` counts as there.
     """
-    a, b = (log_mel(x, codec.sample_rate_hz, codec.hop_length) for x in (made, wanted))
-    floor = b.max() - below_peak_db * np.log(10) / 20
+    if is_silent(reference):
+        return float("nan")
+    a, b = (log_mel(sound, sample_rate_hz, hop_length) for sound in (reference, other))
+    floor = a.max() - below_peak_db * np.log(10) / 20
     distance = np.abs(np.maximum(a, floor) - np.maximum(b, floor)).mean()
     return float(distance * 20 / np.log(10))
 
