@@ -119,11 +119,12 @@ def _add_clips(
         original = _sound(sounds, clip.run, "original", "")[clip.samples]
         share = speech.share(clip.run, clip.start, clip.stop)
         is_speech = speech.is_speech(clip.run, clip.start, clip.stop)
+        reference = scores.reference(original, is_speech)
         where = {"run": clip.run, "tr_start": clip.start, "tr_stop": clip.stop}
         for source, subject in all_sources(sounds, clip.run):
             other = _sound_of(sounds, tests, clip.run, source, subject, rate_hz)[clip.samples]
             who = {"source": source, "subject": subject, "speech": share, "is_speech": is_speech}
-            rows.append({**where, **who, **scores.of(original, other, is_speech)})
+            rows.append({**where, **who, **scores.of(reference, other)})
     write_table(path, rows)
     for source, subject in dict.fromkeys((row["source"], row["subject"]) for row in rows):
         mine = [row for row in rows if (row["source"], row["subject"]) == (source, subject)]

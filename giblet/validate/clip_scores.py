@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,24 +45,44 @@ class ClipScores:
             )
         self.units = {name: SPEECH_UNITS[name] for name in self.speech} | UNITS
 
-    def of(self, original: Sound, other: Sound, is_speech: bool) -> dict[str, float]:
+    def reference(self, original: Sound, is_speech: bool) -> Reference:
+        """What all decoded versions of a clip are held against, worked out once."""
+        return Reference(
+            original,
+            log_mel(original, self.rate_hz, self.hop, self.n_mels),
+            at_stoi_rate(original, self.rate_hz) if is_speech else None,
+        )
+
+    def of(self, reference: Reference, other: Sound) -> dict[str, float]:
         """Scores of a decoded clip, NaN where there is nothing to score."""
-        mels = [log_mel(sound, self.rate_hz, self.hop, self.n_mels) for sound in (original, other)]
-        distance = float("nan") if is_silent(original) else float(np.abs(mels[1] - mels[0]).mean())
-        unsaid = dict.fromkeys(self.speech, float("nan"))
+        original = reference.sound
+        mel = log_mel(other, self.rate_hz, self.hop, self.n_mels)
+        distance = float(np.abs(mel - reference.mel).mean())
         return {
-            **(self._of_speech(original, other) if is_speech else unsaid),
+            **self._of_speech(reference, other),
             "si_sdr": si_sdr(original, other),
             "log_spectral_distance": log_spectral_distance(original, other),
-            "log_mel_distance": distance,
+            "log_mel_distance": float("nan") if is_silent(original) else distance,
         }
 
-    def _of_speech(self, original: Sound, other: Sound) -> dict[str, float]:
-        reference, heard = (at_stoi_rate(sound, self.rate_hz) for sound in (original, other))
+    def _of_speech(self, reference: Reference, other: Sound) -> dict[str, float]:
+        said = reference.at_stoi_rate
+        if said is None:
+            return dict.fromkeys(self.speech, float("nan"))
+        heard = at_stoi_rate(other, self.rate_hz)
         found = {
-            "stoi": stoi_10khz(reference, heard),
-            "estoi": stoi_10khz(reference, heard, extended=True),
+            "stoi": stoi_10khz(said, heard),
+            "estoi": stoi_10khz(said, heard, extended=True),
         }
         if "pesq" in self.speech:
-            found["pesq"] = pesq_wideband(original, other, self.rate_hz)
+            found["pesq"] = pesq_wideband(reference.sound, other, self.rate_hz)
         return found
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An original clip, its log-mel, and, where it is speech, the clip at STOI's rate."""
+
+    sound: Sound
+    mel: NDArray[np.float32]
+    at_stoi_rate: NDArray[np.float64] | None

@@ -58,7 +58,7 @@ def test_clips_without_speech_have_no_score_of_speech():
     rng = np.random.default_rng(0)
     clean = speechlike(rng, 40000).astype(np.float32)
     scores = ClipScores(12000, 320, 16)
-    said, unsaid = (scores.of(clean, clean, is_speech) for is_speech in (True, False))
+    said, unsaid = (scores.of(scores.reference(clean, spoken), clean) for spoken in (True, False))
     assert said["stoi"] == pytest.approx(1)
     assert said["estoi"] == pytest.approx(1)
     assert set(said) == set(unsaid) == set(scores.units)
