@@ -47,8 +47,7 @@ class Moments:
 
     def std(self) -> NDArray[np.float64]:
         """Population standard deviation; 1 where nothing varied, so it can divide."""
-        std = np.sqrt(self.variance())
-        return np.where(std > 0, std, 1.0)
+        return _divisors(self.variance())
 
     def variance(self) -> NDArray[np.float64]:
         """Population variance; 0 when nothing was added."""
@@ -78,6 +77,19 @@ class Covariance:
         self._mean = self._mean + step * (n / total)
         self.count = total
 
+    def mean(self) -> NDArray[np.float64]:
+        """Mean, shape (D,); 0 when nothing was added."""
+        return self._mean
+
+    def std(self) -> NDArray[np.float64]:
+        """Population standard deviation, shape (D,); 1 where nothing varied, as `Moments`."""
+        return _divisors(np.diag(self.value()))
+
     def value(self) -> NDArray[np.float64]:
         """Population covariance, shape (D, D); 0 when nothing was added."""
         return self._products / max(1, self.count)
+
+
+def _divisors(variance: NDArray[np.float64]) -> NDArray[np.float64]:
+    std = np.sqrt(variance)
+    return np.where(std > 0, std, 1.0)

@@ -90,8 +90,7 @@ class _StimulusStats:
     def __init__(self) -> None:
         self.video = Moments()
         self.text = Moments()
-        self.latents = Moments()
-        self.covariance = Covariance()
+        self.latents = Covariance()
         self.code_counts: NDArray[np.int64] | None = None
 
     def count_codes(self, codes: NDArray[np.int16], size: int) -> None:
@@ -102,10 +101,14 @@ class _StimulusStats:
     def write(self, group: h5py.Group) -> None:
         """Write mean (and standard deviation, and covariance) of each modality."""
         group["video/mean"] = self.video.mean().astype(np.float32)
-        for name, moments in (("text", self.text), ("latents", self.latents)):
+        named: tuple[tuple[str, Moments | Covariance], ...] = (
+            ("text", self.text),
+            ("latents", self.latents),
+        )
+        for name, moments in named:
             group[f"{name}/mean"] = moments.mean().astype(np.float32)
             group[f"{name}/std"] = moments.std().astype(np.float32)
-        group["latents/covariance"] = self.covariance.value().astype(np.float32)
+        group["latents/covariance"] = self.latents.value().astype(np.float32)
         group["code_counts"] = self.code_counts
 
 
@@ -189,9 +192,7 @@ def _copy_audio(
     _store(group, "audio_latents", kept.astype(np.float16), (min(512, n_frames), kept.shape[1]))
     _store(group, "audio_log_mel", mel.astype(np.float16), (min(512, n_frames), mel.shape[1]))
     train = np.repeat(split == TRAIN, index[:, 1] - index[:, 0])
-    latents_train = kept[train].astype(np.float64)
-    stats.latents.add(latents_train)
-    stats.covariance.add(latents_train)
+    stats.latents.add(kept[train].astype(np.float64))
     stats.count_codes(codes[:, train], size)
 
 
