@@ -18,7 +18,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from giblet.errors import ValidationError
 from giblet.features.audio import codec_of
 from giblet.features.mel import log_mel
 from giblet.model.network import Decoded, GibletNet
@@ -27,6 +26,7 @@ from giblet.store import replacing
 from giblet.train.build import load_network
 from giblet.train.data import Study, Window, open_study, tiles
 from giblet.train.predict import WINDOW_TRS, window_drives
+from giblet.validate.soundtracks import Decoder, read_original
 
 SPLITS = ("val", "test")
 EXPORTS = ("latents", "quantised", "codes")
@@ -35,12 +35,8 @@ Samples = NDArray[np.float32]
 Row = dict[str, Any]
 
 
-class Decoder(Protocol):
+class Coder(Decoder, Protocol):
     """What is needed of :class:`giblet.features.codec.Codec`."""
-
-    @property
-    def hop_length(self) -> int:
-        """Samples of a codec frame."""
 
     @property
     def sample_rate_hz(self) -> int:
@@ -48,12 +44,6 @@ class Decoder(Protocol):
 
     def quantise(self, latents: NDArray[np.floating]) -> NDArray[np.int16]:
         """Codes (Q, N) of latents (N, D)."""
-
-    def dequantise(self, codes: NDArray[np.integer]) -> Samples:
-        """Latents (N, D) of codes (Q, N)."""
-
-    def decode_latents(self, latents: NDArray[np.floating]) -> Samples:
-        """Sound of latents (N, D)."""
 
 
 @dataclass
@@ -80,7 +70,7 @@ def score_variant(
     *,
     variant: str,
     clip_trs: int,
-    codec: Decoder | None = None,
+    codec: Coder | None = None,
 ) -> None:
     """Write a long table: ``variant, split, source, export, codebook, metric, value``.
 
@@ -115,7 +105,7 @@ class HeldOut:
         self,
         study: Study,
         audio: Sequence[str | Path],
-        codec: Decoder,
+        codec: Coder,
         split: str,
         clip_trs: int,
     ) -> None:
@@ -139,6 +129,7 @@ class HeldOut:
     def _clips(self, segment: Window, clip_trs: int) -> Iterator[tuple[Window, slice, Samples]]:
         """Clips of a segment: which, where in its decoded sound, and the original sound."""
         n_trs, hop = segment.stop - segment.start, self.codec.hop_length
+        run, rate_hz = self.study.runs[segment.run].name, self.codec.sample_rate_hz
         edges = np.linspace(segment.start, segment.stop, max(1, round(n_trs / clip_trs)) + 1)
         start = self.frames(segment)[0]
         for low, high in zip(edges[:-1].astype(int), edges[1:].astype(int), strict=True):
@@ -146,27 +137,8 @@ class HeldOut:
             yield (
                 segment,
                 slice((first - start) * hop, (last - start) * hop),
-                self._original(segment.run, first * hop, last * hop),
+                read_original(self.originals, run, rate_hz, first * hop, last * hop),
             )
-
-    def _original(self, run: int, start: int, stop: int) -> Samples:
-        import soundfile
-
-        name, rate_hz = self.study.runs[run].name, self.codec.sample_rate_hz
-        if name not in self.originals:
-            raise ValidationError(
-                f"no soundtrack of run {name} was given (have {', '.join(self.originals)}): run "
-                "stimulus"
-            )
-        sound, found_hz = soundfile.read(
-            self.originals[name], start=start, stop=stop, dtype="float32"
-        )
-        if found_hz != rate_hz:
-            raise ValidationError(
-                f"{self.originals[name]} has {found_hz} Hz, the codec {rate_hz} Hz: run stimulus, "
-                "features and align again with one features/audio/sample_rate_hz"
-            )
-        return np.pad(sound, (0, stop - start - len(sound)))
 
     def sound_scores(self, sounds: Mapping[Window, Samples]) -> dict[str, float]:
         """Mean over clips of STOI and of the log-mel distance of each segment's sound."""

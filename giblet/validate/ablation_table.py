@@ -20,7 +20,7 @@ from giblet.validate.ablation_scores import (
     EXPORTS,
     SPLITS,
     TOP,
-    Decoder,
+    Coder,
     HeldOut,
     Row,
     code_rows,
@@ -39,7 +39,7 @@ def compare_variants(
     table: str | Path,
     page: str | Path,
     clip_trs: int,
-    codec: Decoder | None = None,
+    codec: Coder | None = None,
 ) -> None:
     """Write ``ablation.csv`` (long) and ``ablation.md`` (the test TRs, and the choice).
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import h5py
 import numpy as np
@@ -26,25 +25,12 @@ from giblet.validate.predictions import (
     decoded_sources,
     has,
 )
+from giblet.validate.soundtracks import Decoder, read_original
 from giblet.validate.table import write_table
 from giblet.validate.testset import TestSet, load_test_set, require_runs, runs_of, shown_subject
 
 Samples = NDArray[np.float32]
 PLAYED = ("original", "ceiling", "model", "from_bold", "from_predicted")
-
-
-class Decoder(Protocol):
-    """What is needed of :class:`giblet.features.codec.Codec`."""
-
-    @property
-    def hop_length(self) -> int:
-        """Samples of a codec frame."""
-
-    def dequantise(self, codes: NDArray[np.integer]) -> NDArray[np.float32]:
-        """Latents (N, D) of codes (Q, N)."""
-
-    def decode_latents(self, latents: NDArray[np.floating], requantise: bool = False) -> Samples:
-        """Sound (N * hop_length,) of latents (N, D)."""
 
 
 def decode_audio(
@@ -135,26 +121,9 @@ PerRun = Mapping[tuple[str, str], Samples]
 def _original(timeline: Timeline, originals: Mapping[str, Path]) -> PerRun:
     parts: dict[tuple[str, str], list[Samples]] = {}
     for run, start, stop in timeline.tests.segments():
-        sound = _read(originals, run, timeline.rate_hz, *timeline.samples(start, stop))
+        sound = read_original(originals, run, timeline.rate_hz, *timeline.samples(start, stop))
         parts.setdefault((run, ""), []).append(sound)
     return {key: np.concatenate(sounds) for key, sounds in parts.items()}
-
-
-def _read(originals: Mapping[str, Path], run: str, rate_hz: int, start: int, stop: int) -> Samples:
-    import soundfile
-
-    if run not in originals:
-        raise ValidationError(
-            f"no soundtrack of run {run} was given (have {', '.join(originals)}): run stimulus"
-        )
-    info = soundfile.info(originals[run])
-    if info.samplerate != rate_hz:
-        raise ValidationError(
-            f"{originals[run]} has {info.samplerate} Hz, the study was made at {rate_hz} Hz: "
-            "run stimulus, features and align again with one features/audio/sample_rate_hz"
-        )
-    sound, _ = soundfile.read(originals[run], start=start, stop=stop, dtype="float32")
-    return np.pad(sound, (0, stop - start - len(sound)))
 
 
 def _through_codec(timeline: Timeline, codec: Decoder) -> PerRun:
@@ -224,7 +193,8 @@ def _nearest(timeline: Timeline, originals: Mapping[str, Path]) -> PerRun:
                 length = np.subtract(*timeline.samples(tr, tr + 1)[::-1])
                 first, _ = timeline.samples(int(moments.tr[k]), int(moments.tr[k]) + 1)
                 name = str(moments.run[k])
-                pieces.append(_read(originals, name, timeline.rate_hz, first, first + int(length)))
+                last = first + int(length)
+                pieces.append(read_original(originals, name, timeline.rate_hz, first, last))
             out[run, subject] = np.concatenate(pieces)
     return out
 

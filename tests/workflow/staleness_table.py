@@ -572,6 +572,7 @@ MODULES = {
     "giblet.validate.report.verdicts": {"validate_report"},
     "giblet.validate.report.words": {"validate_report"},
     "giblet.validate.settings": SCORES | {"validate_video_figures"},
+    "giblet.validate.soundtracks": DECODING | COMPARING,
     "giblet.validate.speech": {"validate_audio_scores"},
     "giblet.validate.statistics": SCORING | {"validate_predict"},
     "giblet.validate.table": SCORING,
