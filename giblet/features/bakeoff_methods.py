@@ -18,7 +18,6 @@ from giblet.features.bakeoff_packing import Packed
 from giblet.features.bakeoff_spectral import Coefficients, MelBands, Stft
 from giblet.features.bakeoff_waveform import MuLaw, Pcm, SpectrumNoise
 from giblet.features.codec import CHUNK_S, Codec
-from giblet.features.codec_rate import CodecRate
 from giblet.timing import as_fraction
 
 HERE = "features/benchmark_codecs"
@@ -103,7 +102,7 @@ class NeuralCodec:
     def encode(self, samples: Samples) -> Packed:
         """Codes of all codebooks, shape (Q, N)."""
         codes, _ = self.codec.encode(samples)
-        return Packed(((codes, (self.codec.codebook_size - 1).bit_length()),))
+        return Packed(((codes, self.codec.rate.bits),))
 
     def decode(self, packed: Packed, n_samples: int) -> Samples:
         """Sound of the codes."""
@@ -154,14 +153,13 @@ def _bandwidths(name: str, rate_hz: int, ladder: Sequence[float]) -> Iterator[En
         print(f"{name}: {error}")
         yield from (Skipped(label, "encodec", _reason(error)) for label in labels)
         return
-    rate = CodecRate(name, rate_hz, codec.hop_length, codec.codebook_size, codec.n_codebooks)
     for label, kbps in zip(labels, ladder, strict=True):
         try:
-            n_codebooks = rate.codebooks(None, kbps)
+            n_codebooks = codec.rate.codebooks(None, kbps)
         except CodecError as error:
             yield Skipped(label, "encodec", _reason(error))
             continue
-        yield NeuralCodec(label, Codec(codec.model, rate, n_codebooks, CHUNK_S))
+        yield NeuralCodec(label, Codec(codec.model, codec.rate, n_codebooks, CHUNK_S))
 
 
 def _reason(error: Exception) -> str:

@@ -39,7 +39,7 @@ class Codec:
 
     def __init__(self, model: Any, rate: CodecRate, n_codebooks: int, chunk_s: float) -> None:
         self.model = model
-        self._rate = rate
+        self.rate = rate
         self.name = rate.codec
         self.n_codebooks = n_codebooks
         self._chunk_frames = max(1, round(chunk_s * rate.frame_rate_hz))
@@ -94,22 +94,22 @@ class Codec:
     @property
     def sample_rate_hz(self) -> int:
         """Samples a second of the sound."""
-        return self._rate.sample_rate_hz
+        return self.rate.sample_rate_hz
 
     @property
     def frame_rate_hz(self) -> Fraction:
         """Codec frames a second, exact."""
-        return self._rate.frame_rate_hz
+        return self.rate.frame_rate_hz
 
     @property
     def hop_length(self) -> int:
         """Samples of one codec frame."""
-        return self._rate.hop_length
+        return self.rate.hop_length
 
     @property
     def codebook_size(self) -> int:
         """Codes in each codebook."""
-        return self._rate.codebook_size
+        return self.rate.codebook_size
 
     @property
     def latent_dim(self) -> int:
@@ -119,7 +119,7 @@ class Codec:
     @property
     def bandwidth_kbps(self) -> Fraction:
         """Thousand bits a second of the codes, exact."""
-        return self._rate.bandwidth_kbps(self.n_codebooks)
+        return self.rate.bandwidth_kbps(self.n_codebooks)
 
     @property
     def codebooks(self) -> NDArray[np.float32]:
