@@ -49,14 +49,11 @@ class Inner:
     def __init__(self, model: Any, samples: Tensor) -> None:
         self.model = model
         self.quantizer = model.quantizer
-        self.is_short = hands_on(model, samples[:4])
-        self.encoder: Any = model.encoder.layers
-        self.decoder: Any = model.decoder.layers
-        self._scale = 1.0
-        if self.is_short:
-            self._scale = SAMPLE_SCALE
-            self.encoder, self.decoder = _shortened(model)
-        self.encoder, self.decoder = nn.Sequential(*self.encoder), nn.Sequential(*self.decoder)
+        short = _shortened(model)
+        self.is_short = _hands_on(model, short, samples[:4])
+        self._scale = SAMPLE_SCALE if self.is_short else 1.0
+        layers = short if self.is_short else (model.encoder.layers, model.decoder.layers)
+        self.encoder, self.decoder = (nn.Sequential(*part) for part in layers)
         self._held: list[tuple[nn.Parameter, Any]] = []
         self._centre(samples)
 
@@ -136,12 +133,11 @@ class Inner:
 
 
 @torch.no_grad()
-def hands_on(model: Any, samples: Tensor) -> bool:
+def _hands_on(model: Any, short: tuple[list[Any], list[Any]], samples: Tensor) -> bool:
     """Whether the outermost layers only hand the samples on, on examples (B, 1, n)."""
-    encoder, decoder = _shortened(model)
-    short = nn.Sequential(*decoder)(nn.Sequential(*encoder)(SAMPLE_SCALE * samples))
+    inner = nn.Sequential(*short[0], *short[1])(SAMPLE_SCALE * samples)
     whole = model.decoder(model.encoder(samples))
-    return bool((short - whole).std() < SAME * whole.std())
+    return bool((inner - whole).std() < SAME * whole.std())
 
 
 def _shortened(model: Any) -> tuple[list[nn.Module], list[nn.Module]]:
@@ -149,8 +145,7 @@ def _shortened(model: Any) -> tuple[list[nn.Module], list[nn.Module]]:
     from transformers.models.encodec.modeling_encodec import EncodecConv1d, EncodecConvTranspose1d
 
     encoder, decoder = list(model.encoder.layers), list(model.decoder.layers)
-    enter = next(k for k, m in enumerate(encoder) if k and type(m) is EncodecConv1d)
-    leave = max(k for k, m in enumerate(decoder) if type(m) is EncodecConvTranspose1d)
+    enter, leave = _ends(model)
     wide, high = encoder[enter].conv, decoder[leave].conv
     taps, stride = wide.kernel_size[0], wide.stride[0]
     first = EncodecConv1d(model.config, 1, wide.out_channels, taps, stride=stride)
@@ -165,6 +160,15 @@ def _shortened(model: Any) -> tuple[list[nn.Module], list[nn.Module]]:
     return [first, *encoder[enter + 1 :]], [*decoder[:leave], last]
 
 
+def _ends(model: Any) -> tuple[int, int]:
+    """Places of the first strided layer of the encoder and of the last one of the decoder."""
+    encoder, decoder = (
+        [type(m).__name__ for m in p.layers] for p in (model.encoder, model.decoder)
+    )
+    enter = encoder.index("EncodecConv1d", 1)
+    return enter, len(decoder) - 1 - decoder[::-1].index("EncodecConvTranspose1d")
+
+
 def _gains(model: Any) -> tuple[float, float]:
     """Gain of channel 0 where the samples come in, and back where they go out."""
     first, last = model.encoder.layers[0].conv, model.decoder.layers[-1].conv
@@ -175,9 +179,8 @@ def _gains(model: Any) -> tuple[float, float]:
 
 def _put_back(whole: Any, first: Any, last: Any) -> None:
     """Weights of the shortened ends into channel 0 of the whole model's layers."""
-    encoder, decoder = list(whole.encoder.layers), list(whole.decoder.layers)
-    wide = next(m.conv for m in encoder[1:] if type(m).__name__ == "EncodecConv1d")
-    high = [m.conv for m in decoder if type(m).__name__ == "EncodecConvTranspose1d"][-1]
+    enter, leave = _ends(whole)
+    wide, high = whole.encoder.layers[enter].conv, whole.decoder.layers[leave].conv
     gain, back = _gains(whole)
     weight = torch.zeros_like(wide.weight)
     weight[:, :1] = first.weight * SAMPLE_SCALE / gain
