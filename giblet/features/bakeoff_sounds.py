@@ -6,19 +6,18 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from giblet.errors import ConfigError, MediaError
+from giblet.features.recordings import mono_blocks
 from giblet.timing import Exact, trs_overlapping
 
 HERE = "features/benchmark_codecs"
 SPEECH, MIXED = "speech", "mixed"
 # Shorter sounds have too few frames for the scores.
 SHORTEST_S = 1.0
-FULL_SCALE_32 = 2**31
 
 
 @dataclass(frozen=True)
@@ -125,25 +124,19 @@ def _resampled(path: Path, key: str, sample_rate_hz: int) -> Iterator[NDArray[np
     """The first audio stream of a file, mono, in pieces."""
     import av
     import soxr
-    from av.audio.resampler import AudioResampler
 
     unreadable = f"{key} names {str(path)!r}, which cannot be read as sound"
+    stream = None
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
-            if not container.streams.audio:
-                raise MediaError(f"{unreadable}: it has no sound: name another file")
-            rate = container.streams.audio[0].rate
-            # 32-bit integers: libswresample scales a mix of integers to fit.
-            mixer = AudioResampler(format="s32", layout="mono", rate=rate)
-            stream = soxr.ResampleStream(rate, sample_rate_hz, 1, dtype="float32", quality="VHQ")
-            for frame in container.decode(audio=0):
-                yield from (stream.resample_chunk(_floats(part)) for part in mixer.resample(frame))
-            yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+        for rate_hz, block in mono_blocks(path):
+            stream = stream or soxr.ResampleStream(
+                rate_hz, sample_rate_hz, 1, dtype="float32", quality="VHQ"
+            )
+            yield stream.resample_chunk(block)
     except av.error.FFmpegError as error:
         raise MediaError(f"{unreadable} ({error}): play it in a media player, or remove it") from (
             error
         )
-
-
-def _floats(part: Any) -> NDArray[np.float32]:
-    return (part.to_ndarray()[0] / np.float32(FULL_SCALE_32)).astype(np.float32)
+    if stream is None:
+        raise MediaError(f"{unreadable}: it has no sound: name another file")
+    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)

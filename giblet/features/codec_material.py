@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from giblet.errors import CodecError
 from giblet.features import codec_augment
+from giblet.features.recordings import mono_blocks
 
 Samples = NDArray[np.float32]
 
@@ -165,19 +166,18 @@ def _decoded_by_ffmpeg(path: Path) -> tuple[Samples, int]:
     import av
 
     try:
-        with av.open(str(path)) as container:
-            resampler = av.AudioResampler("fltp", "mono")
-            rate_hz = int(container.streams.audio[0].rate)
-            parts = [
-                part.to_ndarray()[0]
-                for frame in container.decode(audio=0)
-                for part in resampler.resample(frame)
-            ]
-    except (av.FFmpegError, IndexError) as error:
-        raise CodecError(
-            f"{path}: cannot be read as sound ({error}): take it out of features/train_codec/source"
-        ) from error
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32), rate_hz
+        blocks = list(mono_blocks(path))
+    except av.error.FFmpegError as error:
+        raise _unreadable(path, str(error)) from error
+    if not blocks:
+        raise _unreadable(path, "it has no sound")
+    return np.concatenate([samples for _, samples in blocks]), blocks[0][0]
+
+
+def _unreadable(path: Path, why: str) -> CodecError:
+    return CodecError(
+        f"{path}: cannot be read as sound ({why}): take it out of features/train_codec/source"
+    )
 
 
 def batch(

@@ -453,6 +453,7 @@ MODULES = {
     "giblet.features.mel": LOADING | {"benchmark_codecs", "features_audio", "train_codec"},
     "giblet.features.pretrained": LOADING
     | {"benchmark_codecs", "features_audio", "features_text", "features_video", "train_codec"},
+    "giblet.features.recordings": {"benchmark_codecs", "train_codec"},
     "giblet.features.text": {"features_text"},
     "giblet.features.video": {"features_video"},
     "giblet.features.weights": LOADING | {"benchmark_codecs", "features_audio", "train_codec"},
