@@ -116,7 +116,7 @@ def folder_pool(folder: str | Path, sample_rate_hz: int) -> Pool:
     Raises
     ------
     CodecError
-        If there is no folder, no audio file in it, or one cannot be read.
+        If there is no folder, no audio file in it, one cannot be read, or all are silent.
     """
     folder = Path(folder)
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
@@ -134,8 +134,12 @@ def folder_pool(folder: str | Path, sample_rate_hz: int) -> Pool:
         if len(part) > sample_rate_hz / 2
     ]
     other = [_levelled(part) for path in others for part in _recording(path, sample_rate_hz)]
-    one = np.concatenate(speech or other)
-    return Pool(one, np.concatenate(other or speech))
+    if not speech and not other:
+        raise CodecError(
+            f"{folder}: its {len(files)} audio files are silent: correct "
+            "features/train_codec/source, or leave it empty to train on synthesised sound"
+        )
+    return Pool(np.concatenate(speech or other), np.concatenate(other or speech))
 
 
 def _recording(path: Path, rate_hz: int, speeds: tuple[float, ...] = (1.0,)) -> list[Samples]:

@@ -111,7 +111,9 @@ def train_codec(
         "music and effects": quality(loaded, held_out.other),
     }
     with replacing(folder / "README.md") as partial:
-        partial.write_text(_card(loaded, trainer, source, figures), encoding="utf-8")
+        partial.write_text(
+            _card(loaded, trainer, _data(source, material), figures), encoding="utf-8"
+        )
 
 
 def _trained_before(name: str, sample_rate_hz: int, n_codebooks: int, codebook_size: int) -> Any:
@@ -167,10 +169,19 @@ def _write_history(path: Path, history: list[dict[str, float]]) -> None:
         writer.writerows(history)
 
 
-def _card(codec: Codec, trainer: Any, source: str | None, figures: dict[str, Any]) -> str:
+def _data(source: str | None, material: codec_material.Material) -> str:
+    made = "synthesised speech, music and effects"
+    if not source:
+        return made
+    recordings = f"the recordings in `{source}`"
+    if len(material.shares) == 1:
+        return recordings
+    return f"{made} ({material.shares[0]:.0%} of the examples) and {recordings}"
+
+
+def _card(codec: Codec, trainer: Any, data: str, figures: dict[str, Any]) -> str:
     schedule = trainer.schedule
     n_parameters = sum(p.numel() for p in trainer.inner.model.parameters())
-    data = f"the recordings in `{source}`" if source else "synthesised speech, music and effects"
     rows = [
         f"| {name} | {f['stoi']:.3f} | {f['si_sdr_db']:.1f} | {f['log_mel_db']:.1f} | "
         f"{min(f['perplexity']):.0f} to {max(f['perplexity']):.0f} |"

@@ -125,6 +125,12 @@ def test_speech_has_a_folder_of_its_own_and_several_speeds(tmp_path: Path) -> No
     assert len(read.other) == pytest.approx(2 * RATE_HZ, rel=0.06)
 
 
+def test_recordings_that_are_all_silent_are_refused(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(RATE_HZ), RATE_HZ)
+    with pytest.raises(CodecError, match=r"its 1 audio files are silent: .*train_codec/source"):
+        codec_material.folder_pool(tmp_path, RATE_HZ)
+
+
 def test_recordings_and_made_up_sound_are_mixed_by_share(
     tmp_path: Path, pool: codec_material.Pool
 ) -> None:
@@ -328,6 +334,19 @@ def test_train_codec_writes_a_codec_that_loads(
     card = (tmp_path / "mine" / "README.md").read_text()
     assert "12 steps of 2 examples" in card
     assert "| speech |" in card
+    assert "Trained on synthesised speech, music and effects: 12 steps" in card
+
+
+def test_the_card_says_how_much_was_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("giblet.features.codec_run.HELD_OUT_MINUTES", 0.1)
+    (tmp_path / "own").mkdir()
+    soundfile.write(tmp_path / "own" / "a.wav", noise(3 * RATE_HZ), RATE_HZ)
+    given = {"source": str(tmp_path / "own"), "synthetic_share": 0.25, "steps": 1}
+    train_codec(tmp_path / "mine", **TOY | given)
+    card = (tmp_path / "mine" / "README.md").read_text()
+    assert "music and effects (25% of the examples) and the recordings in `" in card
 
 
 def test_a_codec_can_be_trained_on(material: codec_material.Material, tmp_path: Path) -> None:
