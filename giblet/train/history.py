@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from giblet.model.network import GibletNet
 from giblet.store import replacing
 
 COLUMNS = (
@@ -41,6 +44,30 @@ def write_history(rows: list[dict[str, Any]], path: str | Path) -> None:
         writer = csv.DictWriter(handle, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
+
+
+def figures(
+    state: Mapping[str, Any],
+    *,
+    net: GibletNet,
+    floor: Mapping[str, Mapping[str, float]],
+    trs_per_s: float,
+    device: torch.device,
+) -> dict[str, Any]:
+    """What metrics.json holds, from the state that training ended in."""
+    return {
+        "steps": state["step"],
+        "best_step": state["best_step"],
+        "val_loss": state["best_loss"],
+        "val": state["best"],
+        "constant_predictor": floor,
+        "start": state["started"],
+        "parameters": sum(part.numel() for part in net.parameters()),
+        "layer_widths": net.layer_widths(),
+        "seconds": round(state["seconds"], 1),
+        "trs_per_s": round(trs_per_s, 2),
+        "device": str(device),
+    }
 
 
 class Progress:

@@ -16,13 +16,15 @@ from giblet.errors import TrainError
 from giblet.store import replacing
 from giblet.train.build import build_network, save_network
 from giblet.train.checkpoint import Checkpoints, checkpoint_key
-from giblet.train.data import Batch, Study, Window, drawn_subjects, drawn_windows, open_study
-from giblet.train.history import Progress, history_row, write_history
+from giblet.train.data import Batch, Study, open_study
+from giblet.train.finite import refuse_non_finite, refuse_non_finite_validation
+from giblet.train.history import Progress, figures, history_row, write_history
 from giblet.train.losses import MODALITIES, floors
 from giblet.train.objective import draw, evaluate, training_loss
 from giblet.train.optim import learning_rate, make_optimizer, pick_device
 from giblet.train.sound import SOUND_SETTINGS, sound_losses
 from giblet.train.start import start_from_ridge
+from giblet.train.windows import drawn_subjects, drawn_windows
 
 # Settings of the config block `train`; the others are the network's.
 TRAINING = (
@@ -177,7 +179,13 @@ class Training:
                     step, self.net, self.optimizer, self.best, {**self.state, "rows": self.rows}
                 )
         self.state["seconds"] = before + time.monotonic() - began
-        return self._metrics()
+        return figures(
+            self.state,
+            net=self.net,
+            floor=self.floor,
+            trs_per_s=self.progress.trs_per_s,
+            device=self.device,
+        )
 
     def batch(self, step: int) -> Batch:
         """The batch of a step."""
@@ -229,11 +237,11 @@ class Training:
                 floor=self.floor["train"],
                 weights=self.weights,
             )
-        self._refuse_non_finite(loss, step, batch.windows)
+        self._refuse_non_finite(loss, step, batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), float(self.settings["clip_norm"]))
-        self._refuse_non_finite(norm, step, batch.windows)
+        self._refuse_non_finite(norm, step, batch)
         self.optimizer.step()
         sums = self.state["sums"]
         for name, value in {"loss": loss, **parts}.items():
@@ -243,14 +251,9 @@ class Training:
         self.state["trs"] += n_trs
         self.progress.add(n_trs)
 
-    def _refuse_non_finite(self, value: Tensor, step: int, windows: list[Window]) -> None:
-        if torch.isfinite(value):
-            return
-        named = ", ".join(f"{self.study.runs[w.run].name} TRs {w.start}-{w.stop}" for w in windows)
-        raise TrainError(
-            f"step {step}: the loss or its gradient is {value.item()} on the batch of {named} in "
-            f"{self.study.path}: look at those TRs for values that are not finite, or lower "
-            f"train/lr (now {self.settings['lr']}); the last checkpoint is kept"
+    def _refuse_non_finite(self, value: Tensor, step: int, batch: Batch) -> None:
+        refuse_non_finite(
+            value, self.study, step=step, windows=batch.windows, lr=float(self.settings["lr"])
         )
 
     def _log_train(self, step: int) -> None:
@@ -269,11 +272,7 @@ class Training:
             weights=self.weights,
         )
         self._add_row(step, "val", loss, parts)
-        if not math.isfinite(loss):
-            raise TrainError(
-                f"step {step}: the validation loss is {loss}: look for values that are not finite "
-                f"among the validation TRs of {self.study.path}, or lower train/lr"
-            )
+        refuse_non_finite_validation(loss, self.study, step=step)
         if loss < self.state["best_loss"]:
             self.state |= {"best_loss": loss, "best_step": step, "bad_evals": 0}
             self.state["best"] = {**parts, **{path: paths[path] for path in paths}}
@@ -300,19 +299,3 @@ class Training:
         )
         self.rows.append(row)
         self.progress.line(row)
-
-    def _metrics(self) -> dict[str, Any]:
-        state = self.state
-        return {
-            "steps": state["step"],
-            "best_step": state["best_step"],
-            "val_loss": state["best_loss"],
-            "val": state["best"],
-            "constant_predictor": self.floor,
-            "start": state["started"],
-            "parameters": sum(part.numel() for part in self.net.parameters()),
-            "layer_widths": self.net.layer_widths(),
-            "seconds": round(state["seconds"], 1),
-            "trs_per_s": round(self.progress.trs_per_s, 2),
-            "device": str(self.device),
-        }
