@@ -146,6 +146,11 @@ def get(config: Mapping[str, Any], path: str) -> Any:
     return value
 
 
+def training_seeds(config: Mapping[str, Any]) -> list[int]:
+    """Seeds of the networks to train: ``train/seeds``, or the study's ``seed`` alone."""
+    return list(config["train"]["seeds"] or [config["seed"]])
+
+
 def flat(config: Mapping[str, Any], *paths: str) -> dict[str, Any]:
     """Settings as keyword arguments, each named by the last part of its path.
 

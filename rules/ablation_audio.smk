@@ -29,7 +29,7 @@ rule train_ablation_audio:
         runtime=1440,
     params:
         # The variant says what the settings of the heads are, the configuration all others.
-        **settings_but(PLAIN, "seed", "model", "train"),
+        **settings_but({*PLAIN, "seeds"}, "seed", "model", "train"),
         variant="{variant}",
         checkpoints=f"{RESULTS}/train/.checkpoints",
         code=code("train_ablation_audio.py"),

@@ -9,8 +9,7 @@ rule validate_report:
     input:
         splits=f"{RESULTS}/align/splits.tsv",
         ceiling=f"{RESULTS}/brain/ceiling.h5",
-        history=f"{NETWORK}/history.csv",
-        training=f"{NETWORK}/metrics.json",
+        training=rules.train_summary.output,
         baseline=BASELINE,
         fmri=rules.validate_fmri_scores.output,
         maps=rules.validate_fmri_figures.output,

@@ -39,7 +39,8 @@ rule align:
 
 rule train:
     input:
-        rules.train_network.output,
+        expand(rules.train_network.output, train_seed=SEEDS),
+        rules.train_summary.output,
         rules.train_baseline.output,
 
 

@@ -21,13 +21,21 @@ WAVS = ["original", "ceiling", "model", "from_bold", "from_predicted"]
 FILMS = ["original", "model", "from_bold", "from_predicted"]
 MAPS = ["r", "r_normalised", "q"]
 STATISTICS = settings("seed", "validate/statistics")
+# Of several networks each is scored on its own as well, and its scores are put into the tables.
+SINGLE = f"{VALIDATE}/seeds/seed-{{train_seed}}"
+SINGLES = {
+    modality: expand(
+        f"{SINGLE}/{modality}/metrics.csv", train_seed=SEEDS if SEEDS[1:] else []
+    )
+    for modality in ("fmri", "audio", "video", "text")
+}
 
 
 rule validate_predict:
     input:
         study=STUDY,
-        model=f"{NETWORK}/model.safetensors",
-        kwargs=f"{NETWORK}/model.json",
+        models=expand(f"{OF_SEED}/model.safetensors", train_seed=SEEDS),
+        kwargs=expand(f"{OF_SEED}/model.json", train_seed=SEEDS),
     output:
         predictions=PREDICTIONS,
     log:
@@ -54,6 +62,7 @@ rule validate_fmri_scores:
         ceiling=f"{RESULTS}/brain/ceiling.h5",
         regressors=expand(f"{RESULTS}/align/{{run}}/regressors.h5", run=RUN_NAMES),
         truth=TRUTH,
+        singles=SINGLES["fmri"],
     output:
         metrics=report(
             f"{VALIDATE}/fmri/metrics.csv",
@@ -143,3 +152,4 @@ rule validate_fmri_figures:
 include: "validate_audio.smk"
 include: "validate_video.smk"
 include: "validate_text.smk"
+include: "validate_seeds.smk"

@@ -40,6 +40,7 @@ rule validate_audio_scores:
         decoded=f"{VALIDATE}/audio/decoded.h5",
         baseline=BASELINE,
         texts=expand(f"{RESULTS}/stimulus/{{run}}/text.tsv", run=RUN_NAMES),
+        singles=SINGLES["audio"],
     output:
         metrics=report(
             f"{VALIDATE}/audio/metrics.csv",

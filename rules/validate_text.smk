@@ -7,6 +7,7 @@ rule validate_text_scores:
         predictions=PREDICTIONS,
         baseline=BASELINE,
         texts=expand(f"{RESULTS}/stimulus/{{run}}/text.tsv", run=RUN_NAMES),
+        singles=SINGLES["text"],
     output:
         metrics=report(
             f"{VALIDATE}/text/metrics.csv",

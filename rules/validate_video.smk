@@ -6,6 +6,7 @@ rule validate_video_scores:
         study=STUDY,
         predictions=PREDICTIONS,
         baseline=BASELINE,
+        singles=SINGLES["video"],
     output:
         metrics=report(
             f"{VALIDATE}/video/metrics.csv",

@@ -1,12 +1,14 @@
-"""Predictions of a trained network for the test TRs, run by run.
+"""Predictions of trained networks for the test TRs, run by run.
 
 Windows with their context are stitched so that the result is what one pass over the whole
-run would give, at the memory of a window.
+run would give, at the memory of a window. Several networks, trained from several seeds, each
+run on their own from stimulus or BOLD to the end; what they make is averaged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,16 +29,20 @@ Predictions = dict[str, list[NDArray[Any]]]
 
 
 def predict_study(
-    study: str | Path, model_dir: str | Path, *, split: str = "test", window_trs: int = WINDOW_TRS
+    study: str | Path,
+    model_dirs: str | Path | Sequence[str | Path],
+    *,
+    split: str = "test",
+    window_trs: int = WINDOW_TRS,
 ) -> Iterator[tuple[str, NDArray[Any]]]:
-    """What the network says about a split's TRs.
+    """What a network, or the average of several, says about a split's TRs.
 
     Parameters
     ----------
     study
         The align stage's ``study.h5``.
-    model_dir
-        Folder of ``model.safetensors`` and ``model.json``.
+    model_dirs
+        Folder of ``model.safetensors`` and ``model.json``, or one for each network.
     window_trs
         TRs computed at a time; does not change the result.
 
@@ -54,20 +60,22 @@ def predict_study(
     Raises
     ------
     TrainError
-        If the network was trained on another set of voxels.
+        If a network was trained on another set of voxels.
     """
-    net = load_network(model_dir)
+    folders = [model_dirs] if isinstance(model_dirs, str | Path) else list(model_dirs)
+    nets = [load_network(folder) for folder in folders]
     with open_study(study) as opened, torch.no_grad():
-        if net.brain.shared.up.out_features != opened.n_voxels:
-            raise TrainError(
-                f"{model_dir}: the network has {net.brain.shared.up.out_features} voxels, "
-                f"{opened.path} has {opened.n_voxels}: train it on this study"
-            )
+        for folder, net in zip(folders, nets, strict=True):
+            if net.brain.shared.up.out_features != opened.n_voxels:
+                raise TrainError(
+                    f"{folder}: the network has {net.brain.shared.up.out_features} voxels, "
+                    f"{opened.path} has {opened.n_voxels}: train it on this study"
+                )
         for number, run in enumerate(opened.runs):
             segments = [part for part in opened.segments(split) if part.run == number]
             found: Predictions = {}
             for window in tiles(segments, window_trs):
-                for name, values in predict_window(net, opened, window):
+                for name, values in predict_window(nets, opened, window):
                     found.setdefault(f"{run.name}/{name}", []).append(values)
             for name in list(found):
                 axis = 1 if "/codes/" in name else 0
@@ -132,16 +140,40 @@ def window_drives(net: GibletNet, study: Study, window: Window) -> WindowDrives:
 
 
 def predict_window(
-    net: GibletNet, study: Study, window: Window
+    nets: Sequence[GibletNet], study: Study, window: Window
 ) -> Iterator[tuple[str, NDArray[Any]]]:
     """Predictions for one window, names as in :func:`predict_study` without the run."""
-    found = window_drives(net, study, window)
-    for subject, bold in found.bold.items():
+    all_found = [window_drives(net, study, window) for net in nets]
+    first = all_found[0]
+    for subject in first.bold:
+        bold = torch.stack([found.bold[subject] for found in all_found]).mean(0)
         yield f"bold/model/{subject}", bold.numpy()
-    mask = found.mask(study.max_frames)
-    for source, drive in found.drives.items():
-        made = net.decode(drive, None, found.n_frames)
-        yield from _decoded(study, made, mask, found.inside, source)
+    mask = first.mask(study.max_frames)
+    for source in first.drives:
+        made = average(
+            net.decode(found.drives[source], None, found.n_frames)
+            for net, found in zip(nets, all_found, strict=True)
+        )
+        yield from _decoded(study, made, mask, first.inside, source)
+
+
+def average(made: Iterable[Decoded]) -> Decoded:
+    """Mean of what networks make; of code logits, the log of the mean probabilities."""
+    every = iter(made)
+    total = next(every)
+    for n, other in enumerate(every, start=2):
+        share = 1 / n
+        logits = torch.logaddexp(
+            total.code_logits.log_softmax(-1) + math.log1p(-share),
+            other.code_logits.log_softmax(-1) + math.log(share),
+        )
+        total = Decoded(
+            video=torch.lerp(total.video, other.video, share),
+            latents=torch.lerp(total.latents, other.latents, share),
+            code_logits=logits,
+            text=torch.lerp(total.text, other.text, share),
+        )
+    return total
 
 
 def _decoded(

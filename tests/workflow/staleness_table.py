@@ -25,6 +25,7 @@ EVERY = {
     "train_baseline",
     "train_codec",
     "train_network",
+    "train_summary",
     "validate_ablation_audio",
     "validate_ablation_audio_table",
     "validate_audio_decode",
@@ -46,6 +47,16 @@ TRAINING = {"train_ablation_audio", "train_network"}
 # All that build the network.
 NETWORK = TRAINING | COMPARING | {"validate_predict"}
 
+# The rules of the same name for each of several networks; the tiny study has one.
+SINGLE = {
+    "validate_audio_decode_single",
+    "validate_audio_scores_single",
+    "validate_fmri_scores_single",
+    "validate_predict_single",
+    "validate_text_scores_single",
+    "validate_video_scores_single",
+}
+
 # Rules that the tiny study does not need.
 ASIDE = {"benchmark_codecs", "features_video", "train_ablation_audio", "train_codec", *COMPARING}
 TARGETS = {
@@ -66,6 +77,13 @@ TARGETS = {
 
 # The configuration cannot be used as it then is: a table is missing.
 REFUSED: set[str] = {"refused"}
+
+SCORES = {
+    "validate_audio_scores",
+    "validate_fmri_scores",
+    "validate_text_scores",
+    "validate_video_scores",
+}
 
 # Rule -> the rules that read what it makes.
 READ_BY = {
@@ -112,7 +130,8 @@ READ_BY = {
         "validate_audio_scores",
         "validate_text_scores",
     },
-    "train_network": {"validate_predict", "validate_report"},
+    "train_network": {"train_summary", "validate_predict"},
+    "train_summary": {"validate_report"},
     "validate_predict": {
         "validate_audio_decode",
         "validate_fmri_scores",
@@ -130,14 +149,9 @@ READ_BY = {
     "validate_text_figures": {"validate_report"},
     "validate_video_scores": {"validate_report", "validate_video_figures"},
     "validate_video_figures": {"validate_report"},
+    **dict.fromkeys(SINGLE, SCORES),
 }
 
-SCORES = {
-    "validate_audio_scores",
-    "validate_fmri_scores",
-    "validate_text_scores",
-    "validate_video_scores",
-}
 # Sound is decoded by the codec, and the rules that follow share the module that does it.
 DECODING = {"validate_audio_decode", "validate_audio_figures", "validate_audio_scores"}
 SCORING = SCORES | DECODING | {"validate_video_figures"}
@@ -356,6 +370,7 @@ KEYS = {
     "train/lr": (0.0009, TRAINING),
     "train/modality_dropout": (0.09, TRAINING),
     "train/patience": (1, TRAINING),
+    "train/seeds": ([2026, 1], {"train_network", "train_summary", "validate_predict", *SINGLE}),
     "train/spectrum_trs": (3, TRAINING),
     "train/spectrum_weight": (0.1, {"train_network"}),
     "train/start": ("random", TRAINING),
@@ -520,6 +535,7 @@ MODULES = {
     "giblet.train.predict": COMPARING | {"validate_predict"},
     "giblet.train.ridge": TRAINING,
     "giblet.train.rows": TRAINING,
+    "giblet.train.seeds": {"train_summary"},
     "giblet.train.sound": TRAINING,
     "giblet.train.spectrum": TRAINING,
     "giblet.train.start": TRAINING,
@@ -568,6 +584,7 @@ MODULES = {
     "giblet.validate.report.page": {"validate_report"},
     "giblet.validate.report.provenance": {"validate_report"},
     "giblet.validate.report.score_tables": {"validate_report"},
+    "giblet.validate.report.single": {"validate_report"},
     "giblet.validate.report.study": {"validate_report"},
     "giblet.validate.report.summary": {"validate_report"},
     "giblet.validate.report.templating": {"validate_report"},
@@ -575,7 +592,9 @@ MODULES = {
     "giblet.validate.report.verdicts": {"validate_report"},
     "giblet.validate.report.words": {"validate_report"},
     "giblet.validate.settings": SCORES | {"validate_video_figures"},
+    "giblet.validate.single": SCORES,
     "giblet.validate.soundtracks": DECODING | COMPARING,
+    "giblet.validate.sources": SCORES | {"validate_report"},
     "giblet.validate.speech": {"validate_audio_scores"},
     "giblet.validate.statistics": SCORING | {"validate_predict"},
     "giblet.validate.table": SCORING,
@@ -608,6 +627,7 @@ SCRIPTS = {
     "train_ablation_audio.py": {"train_ablation_audio"},
     "train_baseline.py": {"train_baseline"},
     "train_network.py": {"train_network"},
+    "train_summary.py": {"train_summary"},
     "validate_ablation_audio.py": {"validate_ablation_audio"},
     "validate_ablation_audio_table.py": {"validate_ablation_audio_table"},
     "validate_audio_decode.py": {"validate_audio_decode"},
@@ -632,5 +652,5 @@ CACHES = (
     "features/run-1/audio.h5",
     "brain/sub-01/run-1.h5",
     "align/study.h5",
-    "train/giblet/model.safetensors",
+    "train/giblet/seed-2026/model.safetensors",
 )

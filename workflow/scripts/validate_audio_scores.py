@@ -4,6 +4,7 @@ from giblet.jobs import job
 
 with job(snakemake) as j:
     from giblet.validate.audio import score_audio
+    from giblet.validate.single import add_singles
 
     params = {k: v for k, v in j.params.items() if k != "code"}
     score_audio(
@@ -15,3 +16,4 @@ with job(snakemake) as j:
         clips=j.output.clips,
         **params,
     )
+    add_singles(j.output.metrics, j.input.get("singles", []))

@@ -4,6 +4,7 @@ from giblet.jobs import job
 
 with job(snakemake) as j:
     from giblet.validate.fmri import score_fmri
+    from giblet.validate.single import add_singles
 
     params = {k: v for k, v in j.params.items() if k != "code"}
     score_fmri(
@@ -19,3 +20,4 @@ with job(snakemake) as j:
         run_table=j.output.run_table,
         **params,
     )
+    add_singles(j.output.metrics, j.input.get("singles", []))

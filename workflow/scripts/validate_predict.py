@@ -1,4 +1,4 @@
-"""Let the trained network predict and decode the test TRs."""
+"""Let the trained networks together predict and decode the test TRs."""
 
 from giblet.jobs import job
 
@@ -8,5 +8,5 @@ with job(snakemake) as j:
     from giblet.train.predict import predict_study
     from giblet.validate.predictions import write_predictions
 
-    predicted = predict_study(j.input.study, Path(j.input.model).parent)
+    predicted = predict_study(j.input.study, [Path(model).parent for model in j.input.models])
     write_predictions(j.input.study, j.output.predictions, predicted)

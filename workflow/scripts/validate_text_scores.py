@@ -3,6 +3,7 @@
 from giblet.jobs import job
 
 with job(snakemake) as j:
+    from giblet.validate.single import add_singles
     from giblet.validate.text import score_text
 
     params = {k: v for k, v in j.params.items() if k != "code"}
@@ -15,3 +16,4 @@ with job(snakemake) as j:
         retrieved=j.output.retrieved,
         **params,
     )
+    add_singles(j.output.metrics, j.input.get("singles", []))

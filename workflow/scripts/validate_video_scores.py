@@ -3,6 +3,7 @@
 from giblet.jobs import job
 
 with job(snakemake) as j:
+    from giblet.validate.single import add_singles
     from giblet.validate.video import score_video
 
     params = {k: v for k, v in j.params.items() if k != "code"}
@@ -14,3 +15,4 @@ with job(snakemake) as j:
         trs=j.output.trs,
         **params,
     )
+    add_singles(j.output.metrics, j.input.get("singles", []))

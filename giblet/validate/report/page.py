@@ -18,6 +18,7 @@ from giblet.validate.report.media_plan import MediaPlan, left_out, plan
 from giblet.validate.report.methods import methods
 from giblet.validate.report.opening import opening
 from giblet.validate.report.score_tables import level_table, score_table, subject_table
+from giblet.validate.report.single import single_table
 from giblet.validate.report.study import Study, load
 from giblet.validate.report.templating import render
 from giblet.validate.report.words import MODALITIES, MODALITY_NAMES
@@ -110,7 +111,9 @@ def _scalars(values: dict[str, Any]) -> dict[str, str]:
     """The plain numbers and words of a JSON file, for a small table."""
     out = {}
     for name, value in values.items():
-        if isinstance(value, bool | int | str):
+        if name == "seeds":
+            out[name] = ", ".join(map(str, value))
+        elif isinstance(value, bool | int | str):
             out[name] = f"{value:,}" if type(value) is int else str(value)
         elif isinstance(value, float):
             out[name] = f"{value:.4g}"
@@ -137,4 +140,5 @@ def _results(study: Study) -> dict[str, Any]:
         "run_table": level_table(study, "runs", "run"),
         "histograms": figures.voxel_histograms(study),
         "loss_charts": figures.loss_charts(study),
+        "single_table": single_table(study),
     }

@@ -151,6 +151,18 @@ def test_study_without_optional_parts(copy):
     assert "– frames_best_1.png: this file was not made" in page
 
 
+def test_several_networks_stand_beside_their_average(page, copy):
+    assert "Single networks beside their average" not in page
+    path = copy / "validate/fmri/metrics.csv"
+    table = pd.read_csv(path)
+    row = table[(table["metric"] == "r_mean") & (table["source"] == "model")].iloc[-1:].copy()
+    row[["source", "value", "ci_low", "ci_high", "n"]] = ["model_single", 0.123, 0.101, 0.145, 3]
+    pd.concat([table, row]).to_csv(path, index=False)
+    with_table = build(copy)
+    assert "Single networks beside their average" in with_table
+    assert "[0.101, 0.145]" in with_table
+
+
 def test_undefined_scores_are_dashes_with_reasons(copy):
     for modality in report_files.LEVELS:
         path = copy / "validate" / modality / "metrics.csv"

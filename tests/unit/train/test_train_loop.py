@@ -316,10 +316,10 @@ def test_parcels_train_too(path, tmp_path):
 
 
 def test_settings_are_those_of_the_schema():
-    """Every key of the blocks `train` and `model` is used, and no other."""
+    """Every key of the blocks `train` and `model` is used, and no other; seeds are jobs."""
     import yaml
 
-    for block, used in (("train", set(TRAINING)), ("model", set(NETWORK))):
+    for block, used in (("train", {*TRAINING, "seeds"}), ("model", set(NETWORK))):
         schema = yaml.safe_load((ROOT / f"config/schemas/{block}.schema.yaml").read_text())
         leaves = {k for k, part in schema["properties"].items() if "type" in part}
         assert leaves == used
