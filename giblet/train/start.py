@@ -23,6 +23,8 @@ from giblet.train import ridge
 from giblet.train.build import set_delag
 from giblet.train.data import Study
 from giblet.train.rows import Rows, collect, mean_bold
+from giblet.train.start_decoding import start_decoding
+from giblet.train.start_refine import correlation, set_factors, supported_map
 
 SHIFT_LIMIT_S = 2.0
 SHIFT_GRID_S = 0.5
@@ -64,25 +66,70 @@ def start_from_ridge(net: GibletNet, study: Study) -> dict[str, Any]:
 
 def start_encoding(net: GibletNet, study: Study, rows: Rows) -> dict[str, Any]:
     """Set layer 5, the delays and how far layer 6 trusts each voxel."""
-    shifts = _shifts(net)
+    shifts, n = _shifts(net), rows.n_train
     designs = [ridge.Bands.of(_design(net, rows, shift)) for shift in shifts]
     bold, _ = mean_bold(study, rows, None)
     choice = choose(designs, bold, rows.folds(), shifts)
-    weight, bias = _fit(designs, bold, choice, rows.n_train)
-    z_train = torch.stack([rows.z[run][tr] for run, tr in rows.places[: rows.n_train]])  # [n, P]
-    _set_map(net.brain.shared, z_train, weight, bias)
-    for number, part in enumerate(net.brain.own):
-        assert isinstance(part, VoxelMap)
+    differences = []
+    for number in range(len(study.subjects)):
         own, there = mean_bold(study, rows, number)
-        difference = (own - bold) * there[:, None]
-        _set_map(part, z_train, _own_weight(designs, difference, choice, rows), 0 * bias)
-    _set_delays(net, torch.tensor(shifts)[choice.shift], choice.explained)
-    net.gain.copy_(choice.explained.clamp(min=0).sqrt())
+        differences.append((own - bold) * there[:, None])
+    own_alpha = choose_own(designs[shifts.index(0.0)], differences, rows.folds(), choice)
+    targets = [bold, *differences]
+    alphas = [choice.alpha, *[own_alpha] * len(differences)]
+    z_train = torch.stack([rows.z[run][tr] for run, tr in rows.places[:n]])  # [n, P]
+    maps = []
+    for layer, target, (weight, bias) in zip(
+        (net.brain.shared, *net.brain.own),
+        targets,
+        _fit(designs, targets, alphas, choice, n),
+        strict=True,
+    ):
+        assert isinstance(layer, VoxelMap)
+        maps.append(
+            supported_map(
+                designs, choice.shift, z_train, weight, target, n_train=n, max_rank=layer.rank
+            )
+        )
+        set_factors(layer, *maps[-1], bias if target is bold else 0 * bias)
+    delay_s = torch.tensor(shifts)[choice.shift]
     driven = choice.explained > RESPONSIVE
+    if len(shifts) > 1:
+        again = _delays_again(net, rows, maps, [bold[:n] + d[:n] for d in differences])
+        delay_s = torch.where(driven, again, delay_s)
+    _set_delays(net, delay_s, choice.explained)
+    net.gain.copy_(choice.explained.clamp(min=0).sqrt())
     return {
         "start_voxels_explained": int(driven.sum()),
         "start_explained_median": float(choice.explained[driven].median()) if driven.any() else 0.0,
+        "start_rank": len(maps[0][1]),
+        "start_rank_own": sum(len(outward) for _, outward in maps[1:]) / max(1, len(maps) - 1),
     }
+
+
+def _delays_again(
+    net: GibletNet,
+    rows: Rows,
+    maps: list[tuple[Tensor, Tensor]],
+    bold: list[Tensor],
+) -> Tensor:
+    """Delay of each voxel, seconds [V], at which the maps' drive is most like BOLD [n, V].
+
+    The mean over subjects of the correlation on the training rows decides; one number a
+    voxel is not what overfits, and the grid is as fine as the response's.
+    """
+    inward, outward = maps[0]
+    best = torch.full((outward.shape[1],), -torch.inf)
+    delay_s = torch.zeros_like(best)
+    for shift in (float(s) for s in SHIFTS_S if abs(s) <= SHIFT_LIMIT_S):
+        features = torch.cat(_design(net, rows, shift), dim=1)[: rows.n_train]
+        shared = (features @ inward) @ outward
+        r = torch.zeros_like(best)
+        for (own_inward, own_outward), measured in zip(maps[1:], bold, strict=True):
+            r += correlation(shared + (features @ own_inward) @ own_outward, measured)
+        better = r > best
+        best[better], delay_s[better] = r[better], shift
+    return delay_s
 
 
 def _shifts(net: GibletNet) -> list[float]:
@@ -132,67 +179,57 @@ def choose(
     return Choice(shift, mix, alpha, 1 - torch.minimum(best, by_shift.amin(0)))
 
 
+def choose_own(
+    design: ridge.Bands,
+    differences: list[Tensor],
+    folds: list[tuple[Tensor, Tensor]],
+    choice: Choice,
+) -> Tensor:
+    """Penalty of what subjects do differently from their mean, for each voxel [V].
+
+    One for all subjects, at the voxel's proportions of modalities: what one subject does
+    differently in one voxel is mostly noise. Infinite where nothing drives the voxel.
+    """
+    mixes = ridge.band_candidates(len(MODALITIES))
+    alpha = torch.full_like(choice.alpha, torch.inf)
+    driven = choice.explained > RESPONSIVE
+    for mix in choice.mix[driven].unique().tolist():
+        here = ((choice.mix == mix) & driven).nonzero()[:, 0]
+        stacked = torch.cat([difference[:, here] for difference in differences], dim=1)
+        errors = ridge.errors(design.mixed(mixes[mix]), stacked, folds)  # [alphas, S V']
+        pooled = errors.unflatten(1, (len(differences), len(here))).sum(1)
+        alpha[here] = torch.tensor(ridge.ALPHAS)[pooled.argmin(0)]
+    return alpha
+
+
 def _fit(
-    designs: list[ridge.Bands], bold: Tensor, choice: Choice, n_train: int
-) -> tuple[Tensor, Tensor]:
-    """Weights [P, V] and bias [V] of layer 5, on the training rows."""
+    designs: list[ridge.Bands],
+    targets: list[Tensor],
+    alphas: list[Tensor],
+    choice: Choice,
+    n_train: int,
+) -> list[tuple[Tensor, Tensor]]:
+    """Weights [P, V] and bias [V] for each of several targets [n, V], on the training rows."""
     train = torch.arange(n_train)
     mixes = ridge.band_candidates(len(MODALITIES))
-    weight = torch.zeros(sum(band.shape[1] for band in designs[0].features), bold.shape[1])
-    bias = torch.zeros(bold.shape[1])
+    n_features = sum(band.shape[1] for band in designs[0].features)
+    weights = [torch.zeros(n_features, target.shape[1]) for target in targets]
+    biases = [torch.zeros(target.shape[1]) for target in targets]
     pairs = torch.stack([choice.shift, choice.mix])  # [2, V]
     for shift, mix in torch.unique(pairs, dim=1).T.tolist():
         here = ((choice.shift == shift) & (choice.mix == mix)).nonzero()[:, 0]
-        design, y = designs[shift], bold[:n_train, here]
-        gram = design.mixed(mixes[mix])[:n_train, :n_train]
-        coefficients = ridge.dual(gram, y, choice.alpha[here])
+        design = designs[shift]
+        y = torch.cat([target[:n_train, here] for target in targets], dim=1)
+        alpha = torch.cat([alpha[here] for alpha in alphas])
+        coefficients = ridge.dual(design.mixed(mixes[mix])[:n_train, :n_train], y, alpha)
         found = design.weight(mixes[mix], train, coefficients)
         centre = torch.cat([band[:n_train].mean(0) for band in design.features])
-        weight[:, here] = found
-        bias[here] = y.mean(0) - centre @ found
-    return weight, bias
-
-
-def _own_weight(
-    designs: list[ridge.Bands], difference: Tensor, choice: Choice, rows: Rows
-) -> Tensor:
-    """Weights [P, V] of what a subject does differently from the mean subject.
-
-    One penalty for all voxels: a single voxel's difference is mostly noise.
-    """
-    even, driven = (1.0,) * len(MODALITIES), choice.explained > RESPONSIVE
-    weight = torch.zeros(sum(b.shape[1] for b in designs[0].features), difference.shape[1])
-    if not driven.any():
-        return weight
-    groups = [
-        (design, ((choice.shift == place) & driven).nonzero()[:, 0])
-        for place, design in enumerate(designs)
-    ]
-    groups = [(design, here) for design, here in groups if len(here)]
-    errors = torch.cat(
-        [ridge.errors(d.mixed(even), difference[:, here], rows.folds()) for d, here in groups],
-        dim=1,
-    )
-    alpha = torch.tensor(ridge.ALPHAS[int(errors.mean(1).argmin())])
-    n = rows.n_train
-    for design, here in groups:
-        gram = design.mixed(even)[:n, :n]
-        coefficients = ridge.dual(gram, difference[:n, here], alpha.expand(len(here)))
-        weight[:, here] = design.weight(even, torch.arange(n), coefficients)
-    return weight
-
-
-def _set_map(layer: VoxelMap, inputs: Tensor, weight: Tensor, bias: Tensor) -> None:
-    """Put ``inputs @ weight + bias`` into a map, through its rank."""
-    if layer.down is None:
-        layer.up.weight.copy_(weight.T)
-    else:
-        inward, outward = ridge.low_rank(inputs, weight, layer.rank)
-        found = inward.shape[1]
-        layer.down.weight[:found].copy_(inward.T)
-        layer.up.weight.zero_()
-        layer.up.weight[:, :found].copy_(outward.T)
-    layer.up.bias.copy_(bias)
+        bias = y.mean(0) - centre @ found
+        for k, (one, level) in enumerate(
+            zip(found.split(len(here), 1), bias.split(len(here)), strict=True)
+        ):
+            weights[k][:, here], biases[k][here] = one, level
+    return list(zip(weights, biases, strict=True))
 
 
 def _set_delays(net: GibletNet, delay_s: Tensor, explained: Tensor) -> None:
@@ -203,70 +240,3 @@ def _set_delays(net: GibletNet, delay_s: Tensor, explained: Tensor) -> None:
     zero = torch.zeros_like(net.hrf.delay_s)
     total = zero.index_add(0, net.hrf.group, weight * delay_s)
     net.hrf.delay_s.copy_(total / zero.index_add(0, net.hrf.group, weight).clamp(min=1e-12))
-
-
-def start_decoding(net: GibletNet, study: Study, rows: Rows) -> dict[str, Any]:
-    """Set layer 10: ridge from the mirrored brain layer to layer 3's features.
-
-    Fitted on measured BOLD of every subject and on the drive that the stimulus itself
-    gives; penalties are chosen on measured BOLD only.
-    """
-    inputs, targets, is_val = [], [], []
-    z = torch.stack([rows.z[run][tr] for run, tr in rows.places])  # [n, P]
-    val = torch.arange(len(rows.places)) >= rows.n_train
-    for number in range(len(study.subjects)):
-        drive, there = _delagged(net, study, rows, number)
-        inputs.append(_mirrored(net, drive[there]))
-        targets.append(z[there])
-        is_val.append(val[there])
-    inputs.append(_mirrored(net, net.drive(z[None])[0][: rows.n_train]))
-    targets.append(z[: rows.n_train])
-    x, y, held_out = torch.cat(inputs), torch.cat(targets), torch.cat(is_val)
-    x, y, held_out = _thinned(x, y, held_out, len(inputs[-1]))
-    design = ridge.Bands.of([x])
-    gram = design.mixed((1.0,))
-    score = held_out.nonzero()[:, 0]
-    fit = (~held_out).nonzero()[:, 0]
-    errors = ridge.errors(gram, y, [(fit, score)])  # [alphas, P]
-    alpha, best = torch.empty(y.shape[1]), {}
-    first = 0
-    for name, width in zip(MODALITIES, net.pool.widths, strict=True):
-        share = slice(first, first + width)
-        varies = y[:, share].std(0) > 1e-6
-        mean = errors[:, share][:, varies].mean(1) if varies.any() else torch.ones(len(errors))
-        alpha[share] = ridge.ALPHAS[int(mean.argmin())]
-        best[f"start_decoding_{name}"] = float(mean.min())
-        first += width
-    weight = design.weight((1.0,), fit, ridge.dual(gram[fit][:, fit], y[fit], alpha))
-    _set_map(net.brain_out, x[fit], weight, y[fit].mean(0) - x[fit].mean(0) @ weight)
-    return best
-
-
-def _delagged(net: GibletNet, study: Study, rows: Rows, subject: int) -> tuple[Tensor, Tensor]:
-    """Drive from a subject's measured BOLD for all rows [n, V], and which rows have one."""
-    name = study.subjects[subject]
-    per_run: dict[str, list[Tensor]] = {"train": [], "val": []}
-    for split, all_seen in rows.seen.items():
-        for run, seen in zip(study.runs, all_seen, strict=True):
-            if name not in run.subjects:
-                per_run[split].append(torch.zeros(run.n_trs, study.n_voxels))
-                continue
-            bold = torch.from_numpy(study.file[f"runs/{run.name}/bold/{name}"][: run.n_trs])
-            bold = bold * torch.from_numpy(seen)[:, None]
-            per_run[split].append(net.from_bold(bold[None], subject)[0])
-    there = torch.tensor([name in study.runs[run].subjects for run, _ in rows.places])
-    return rows.pick(per_run), there
-
-
-def _mirrored(net: GibletNet, drive: Tensor) -> Tensor:
-    """Layer 9 from layer 5, [n, V] -> [n, V], a few TRs at a time."""
-    return torch.cat([net.middle(part[None])[1][0] for part in drive.split(64)])
-
-
-def _thinned(
-    x: Tensor, y: Tensor, held_out: Tensor, n_driven: int, limit: int = 6000
-) -> tuple[Tensor, Tensor, Tensor]:
-    """At most `limit` rows, evenly; the last `n_driven` rows are never held out."""
-    held_out = torch.cat([held_out, torch.zeros(n_driven, dtype=torch.bool)])
-    step = -(-len(x) // limit)
-    return x[::step], y[::step], held_out[::step]

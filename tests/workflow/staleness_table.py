@@ -539,6 +539,8 @@ MODULES = {
     "giblet.train.sound": TRAINING,
     "giblet.train.spectrum": TRAINING,
     "giblet.train.start": TRAINING,
+    "giblet.train.start_decoding": TRAINING,
+    "giblet.train.start_refine": TRAINING,
     "giblet.train.sums": TRAINING,
     "giblet.train.variants": {"train_ablation_audio"},
     "giblet.train.windows": NETWORK,

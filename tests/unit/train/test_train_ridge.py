@@ -8,7 +8,8 @@ from sklearn.kernel_ridge import KernelRidge
 from giblet.train import ridge
 from giblet.train.build import build_network
 from giblet.train.data import open_study
-from giblet.train.start import start_from_ridge
+from giblet.train.start import Choice, choose_own, start_from_ridge
+from giblet.train.start_refine import correlation, supported_map
 from tests.support.networks import NETWORK
 from tests.support.study_files import make_study
 
@@ -80,6 +81,62 @@ def test_candidates_hold_each_direction_once():
     assert found[0] == (1.0, 1.0, 1.0)
     assert len(set(found)) == len(found) == 19
     assert {(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)} <= set(found)
+
+
+def supported(planted_rank, signal, max_rank=0, seed=2):
+    """A noisy map of 300 voxels that is of low rank underneath, at two delays' features."""
+    g = torch.Generator().manual_seed(seed)
+    x = torch.randn(120, 20, generator=g)
+    true = torch.randn(20, planted_rank, generator=g) @ torch.randn(planted_rank, 300, generator=g)
+    bold = signal * x @ true / 4 + torch.randn(120, 300, generator=g)
+    fit = x[:80] - x[:80].mean(0)
+    weight = torch.linalg.lstsq(fit, bold[:80] - bold[:80].mean(0)).solution
+    designs = [ridge.Bands.of([x + delay]) for delay in (0.0, 5.0)]
+    shift = torch.arange(300) % 2
+    maps = supported_map(
+        designs, shift, x[:80], weight, bold, n_train=80, max_rank=max_rank
+    )  # fmt: skip
+    return true * signal / 4, weight, maps
+
+
+def test_rank_of_a_map_is_the_one_that_was_planted():
+    true, weight, (inward, outward) = supported(3, 1.0)
+    assert outward.shape == (3, 300)
+    error, error_before = ((w - true).square().sum() for w in (inward @ outward, weight))
+    assert error < 0.4 * error_before
+
+
+def test_rank_stays_within_the_layers():
+    _, _, (inward, outward) = supported(6, 1.0, max_rank=4)
+    assert inward.shape == (20, 4)
+    assert outward.shape == (4, 300)
+
+
+def test_a_map_of_noise_keeps_no_direction():
+    _, _, (inward, outward) = supported(3, 0.0)
+    assert inward.shape == (20, 0)
+    assert not (inward @ outward).any()
+
+
+def test_own_penalty_is_finite_only_where_something_drives_the_voxel():
+    g = torch.Generator().manual_seed(3)
+    x = torch.randn(60, 15, generator=g)
+    differences = [x @ torch.randn(15, 8, generator=g) for _ in range(2)]
+    nothing = torch.zeros(8, dtype=torch.long)
+    explained = torch.tensor([0.5] * 4 + [0.0] * 4)
+    choice = Choice(nothing, nothing, torch.ones(8), explained)
+    folds = [(torch.arange(40), torch.arange(40, 60))]
+    alpha = choose_own(ridge.Bands.of([x, x, x]), differences, folds, choice)
+    assert (alpha[:4] == ridge.ALPHAS[0]).all()
+    assert torch.isinf(alpha[4:]).all()
+
+
+def test_correlation_is_numpys():
+    g = torch.Generator().manual_seed(4)
+    x, y = torch.randn(30, 3, generator=g), torch.randn(30, 3, generator=g)
+    y[:, 2] = 7
+    expected = [np.corrcoef(x[:, k], y[:, k])[0, 1] for k in range(2)]
+    np.testing.assert_allclose(correlation(x, y), [*expected, 0], atol=1e-6)
 
 
 @pytest.fixture(scope="module")
