@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -162,12 +163,12 @@ def set_delag(net: GibletNet, explained: torch.Tensor | None = None) -> None:
     net.delag.filter.copy_(torch.from_numpy(found[back.ravel()]))
 
 
-def save_network(net: GibletNet, path: str | Path) -> None:
+def save_weights(weights: Mapping[str, torch.Tensor], path: str | Path) -> None:
     """Write weights and buffers as safetensors."""
     from safetensors.torch import save_file
 
     with replacing(path) as partial:
-        save_file({name: value.contiguous() for name, value in net.state_dict().items()}, partial)
+        save_file({name: value.contiguous() for name, value in weights.items()}, partial)
         # safetensors writes for the owner only; results are a lab's.
         partial.chmod(0o644)
 

@@ -71,12 +71,15 @@ class Checkpoints:
         optimizer: torch.optim.Optimizer,
         best: Mapping[str, Tensor],
         state: Mapping[str, Any],
+        average: nn.Module | None = None,
     ) -> Path:
         """Write everything that training needs to go on after `step`."""
         from safetensors.torch import save_file
 
         tensors = {f"net/{name}": value for name, value in net.state_dict().items()}
         tensors |= {f"best/{name}": value for name, value in best.items()}
+        if average is not None:
+            tensors |= {f"average/{name}": value for name, value in average.state_dict().items()}
         held = optimizer.state_dict()["state"]
         for number, values in held.items():
             for name, value in values.items():
@@ -90,7 +93,7 @@ class Checkpoints:
         return path
 
     def load(
-        self, net: nn.Module, optimizer: torch.optim.Optimizer
+        self, net: nn.Module, optimizer: torch.optim.Optimizer, average: nn.Module | None = None
     ) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """Put back the newest readable checkpoint.
 
@@ -105,6 +108,8 @@ class Checkpoints:
                 print(f"warning: {path}: damaged, using the checkpoint before it ({error})")
                 continue
             net.load_state_dict(_under(tensors, "net/"))
+            if average is not None:
+                average.load_state_dict(_under(tensors, "average/"))
             held: dict[int, dict[str, Tensor]] = {}
             for name, value in _under(tensors, "optimizer/").items():
                 number, _, key = name.partition("/")

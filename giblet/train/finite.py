@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from giblet.errors import TrainError
-from giblet.train.data import Study
-from giblet.train.windows import Window
+from giblet.train.data import Batch, Study
 
 
 def refuse_non_finite(
-    value: Tensor, study: Study, *, step: int, windows: Sequence[Window], lr: float
+    value: Tensor, study: Study, batch: Batch, settings: Mapping[str, Any], step: int
 ) -> None:
     """Stop when the loss or the norm of its gradient is infinite or NaN.
 
     Raises
     ------
     TrainError
-        With the step, the TRs of the batch, and the learning rate to lower.
+        With the step, the TRs and subjects of the batch, and the learning rate to lower.
     """
     if torch.isfinite(value):
         return
-    named = ", ".join(f"{study.runs[w.run].name} TRs {w.start}-{w.stop}" for w in windows)
+    named = ", ".join(f"{study.runs[w.run].name} TRs {w.start}-{w.stop}" for w in batch.windows)
+    subjects = ", ".join(study.subjects[number] for number in batch.subjects)
     raise TrainError(
-        f"step {step}: the loss or its gradient is {value.item()} on the batch of {named} in "
-        f"{study.path}: look at those TRs for values that are not finite, or lower "
-        f"train/lr (now {lr}); the last checkpoint is kept"
+        f"step {step}: the loss or its gradient is {value.item()} on the batch of {named} "
+        f"({subjects}) in {study.path}: look at those TRs for values that are not finite, or lower "
+        f"train/lr (now {settings['lr']}); the last checkpoint is kept"
     )
 
 

@@ -48,7 +48,6 @@ def write_history(rows: list[dict[str, Any]], path: str | Path) -> None:
 
 def figures(
     state: Mapping[str, Any],
-    *,
     net: GibletNet,
     floor: Mapping[str, Mapping[str, float]],
     trs_per_s: float,

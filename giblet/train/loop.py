@@ -12,26 +12,33 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from giblet.errors import TrainError
 from giblet.store import replacing
-from giblet.train.build import build_network, save_network
+from giblet.train.batches import drawn_batch
+from giblet.train.build import build_network, save_weights
 from giblet.train.checkpoint import Checkpoints, checkpoint_key
 from giblet.train.data import Batch, Study, open_study
 from giblet.train.finite import refuse_non_finite, refuse_non_finite_validation
 from giblet.train.history import Progress, figures, history_row, write_history
-from giblet.train.losses import MODALITIES, floors
+from giblet.train.losses import floors, loss_weights
 from giblet.train.objective import draw, evaluate, training_loss
-from giblet.train.optim import learning_rate, make_optimizer, pick_device
+from giblet.train.optim import (
+    MovingAverage,
+    determinism,
+    learning_rate,
+    make_optimizer,
+    pick_device,
+)
 from giblet.train.sound import SOUND_SETTINGS, sound_losses
 from giblet.train.start import start_from_ridge
-from giblet.train.windows import drawn_subjects, drawn_windows
+from giblet.train.watch import Watch
 
 # Settings of the config block `train`; the others are the network's.
 TRAINING = (
     "batch_windows", "bf16", "brain_weight", "video_weight", "audio_weight", "text_weight",
-    "checkpoint_every", "clip_norm", "code_frames", "delay_lr_scale", "device",
-    "eval_every", "lr", "modality_dropout", "patience", "start", "start_lr_scale", "steps",
-    "subjects_per_step", "warmup_steps", "weight_decay", "window_trs", *SOUND_SETTINGS,
+    "checkpoint_every", "clip_norm", "code_frames", "delay_lr_scale", "deterministic", "device",
+    "ema_decay", "eval_every", "lr", "modality_dropout", "patience", "start", "start_lr_scale",
+    "steps", "subjects_per_step", "tensorboard", "warmup_steps", "weight_decay", "window_trs",
+    *SOUND_SETTINGS,
 )  # fmt: skip
 
 
@@ -77,16 +84,14 @@ def train_network(
     """
     training = {name: settings.pop(name) for name in TRAINING}
     network = {name: value for name, value in settings.items() if name != "name"}
-    with open_study(study) as opened:
+    with open_study(study) as opened, determinism(bool(training["deterministic"])):
         run = Training(opened, seed=seed, training=training, network=network)
         key = checkpoint_key(opened, {"seed": seed, **training, **network})
         kept = Checkpoints(Path(checkpoints) / f"{Path(model).parent.name}-{key}")
-        result = run.run(kept)
-    last_state = {name: value.clone() for name, value in run.net.state_dict().items()}
-    save_network(run.net, last)
-    run.net.load_state_dict(run.best)
-    save_network(run.net, model)
-    run.net.load_state_dict(last_state)
+        events = Path(model).parent / "tensorboard" if training["tensorboard"] else None
+        result = run.run(kept, events)
+    save_weights(run.net.state_dict(), last)
+    save_weights(run.best, model)
     with replacing(kwargs) as partial:
         partial.write_text(json.dumps(run.kwargs, indent=1))
     write_history(run.rows, history)
@@ -118,12 +123,7 @@ class Training:
         self.window_trs = min(
             int(training["window_trs"]), max(part.stop - part.start for part in self.segments)
         )
-        self.weights = {name: float(training[f"{name}_weight"]) for name in MODALITIES}
-        if not any(self.weights.values()):
-            raise TrainError(
-                "train: all of brain_weight, video_weight, audio_weight and text_weight are 0, "
-                "so there is nothing to learn: give one a positive weight"
-            )
+        self.weights = loss_weights(training)
         self.net, self.kwargs = build_network(study, seed=seed, **network)
         self.sound = sound_losses(study, training)
         # The code head starts as the constant that its losses are held against.
@@ -139,7 +139,9 @@ class Training:
             1, math.ceil(n_trs / (self.window_trs * int(training["batch_windows"])))
         )
         self.optimizer = make_optimizer(self.net, training)
+        self.average = MovingAverage(self.net, float(training["ema_decay"]))
         self.progress = Progress(int(training["steps"]), 0)
+        self.watch = Watch(0, 0, None)
         self.rows: list[dict[str, Any]] = []
         self.best: dict[str, Tensor] = {}
         # Plain numbers only: this goes through JSON into the checkpoints.
@@ -148,11 +150,20 @@ class Training:
             "started": {}, "sums": {}, "seconds": 0.0, "trs": 0,
         }  # fmt: skip
 
-    def run(self, kept: Checkpoints) -> dict[str, Any]:
+    def run(self, kept: Checkpoints, events: Path | None = None) -> dict[str, Any]:
         """Train until the last step, or until validation stops improving."""
         began = time.monotonic()
+        before = self._begin(kept) - (0 if self.rows else time.monotonic() - began)
+        with Watch(int(self.settings["steps"]), self.state["step"], events) as self.watch:
+            self._steps(kept, before - began)
+        self.state["seconds"] = before + time.monotonic() - began
+        return figures(self.state, self.net, self.floor, self.progress.trs_per_s, self.device)
+
+    def _begin(self, kept: Checkpoints) -> float:
+        """Load the last checkpoint, or start; seconds that were trained before."""
         self.net.to(self.device)
-        loaded = kept.load(self.net, self.optimizer)
+        self.average.to(self.device)
+        loaded = kept.load(self.net, self.optimizer, self.average)
         if loaded is not None:
             self.best, self.state = loaded
             self.rows = self.state.pop("rows")
@@ -161,54 +172,40 @@ class Training:
             self.state["started"] = start_from_ridge(self.net.cpu(), self.study)
             self.net.to(self.device)
             print("start:", json.dumps(self.state["started"]), flush=True)
-        before = self.state["seconds"] - (time.monotonic() - began if loaded is None else 0)
+        if loaded is None:
+            self.average.update(self.net)
+        self.progress = Progress(int(self.settings["steps"]), self.state["step"])
+        return float(self.state["seconds"])
+
+    def _steps(self, kept: Checkpoints, clock_s: float) -> None:
+        """All steps that are left; `clock_s` added to the clock gives the seconds trained."""
         n_steps = int(self.settings["steps"])
-        self.progress = Progress(n_steps, self.state["step"])
         if not self.rows:
             self._evaluate(0)
         while self.state["step"] < n_steps and not self._stopped():
             step = self.state["step"] + 1
             self._step(step)
             self.state["step"] = step
+            self.watch.step(step, self.progress.trs_per_s)
             if step % int(self.settings["eval_every"]) == 0 or step == n_steps:
                 self._log_train(step)
                 self._evaluate(step)
             if step % int(self.settings["checkpoint_every"]) == 0 and step < n_steps:
-                self.state["seconds"] = before + time.monotonic() - began
-                kept.save(
-                    step, self.net, self.optimizer, self.best, {**self.state, "rows": self.rows}
-                )
-        self.state["seconds"] = before + time.monotonic() - began
-        return figures(
-            self.state,
-            net=self.net,
-            floor=self.floor,
-            trs_per_s=self.progress.trs_per_s,
-            device=self.device,
-        )
+                self.state["seconds"] = clock_s + time.monotonic()
+                state = {**self.state, "rows": self.rows}
+                kept.save(step, self.net, self.optimizer, self.best, state, self.average)
 
     def batch(self, step: int) -> Batch:
         """The batch of a step."""
-        windows = drawn_windows(
+        return drawn_batch(
+            self.study,
             self.segments,
-            self.window_trs,
-            int(self.settings["batch_windows"]),
-            seed=self.seed,
-            step=step,
-        )
-        subjects = drawn_subjects(
-            len(self.study.subjects),
-            int(self.settings["subjects_per_step"]),
-            seed=self.seed,
-            step=step,
-        )
-        return self.study.batch(
-            windows,
-            length=self.window_trs,
+            self.settings,
+            window_trs=self.window_trs,
             context=self.net.context_trs,
             follow=self.net.delag.n_follow,
-            subjects=subjects,
-            split="train",
+            seed=self.seed,
+            step=step,
         )
 
     def _step(self, step: int) -> None:
@@ -237,12 +234,13 @@ class Training:
                 floor=self.floor["train"],
                 weights=self.weights,
             )
-        self._refuse_non_finite(loss, step, batch)
+        refuse_non_finite(loss, self.study, batch, self.settings, step)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), float(self.settings["clip_norm"]))
-        self._refuse_non_finite(norm, step, batch)
+        refuse_non_finite(norm, self.study, batch, self.settings, step)
         self.optimizer.step()
+        self.average.update(self.net)
         sums = self.state["sums"]
         for name, value in {"loss": loss, **parts}.items():
             total, count = sums.get(name, (0.0, 0))
@@ -251,19 +249,15 @@ class Training:
         self.state["trs"] += n_trs
         self.progress.add(n_trs)
 
-    def _refuse_non_finite(self, value: Tensor, step: int, batch: Batch) -> None:
-        refuse_non_finite(
-            value, self.study, step=step, windows=batch.windows, lr=float(self.settings["lr"])
-        )
-
     def _log_train(self, step: int) -> None:
         sums = {name: total / count for name, (total, count) in self.state["sums"].items()}
         self.state["sums"] = {}
         self._add_row(step, "train", sums.pop("loss"), sums)
 
     def _evaluate(self, step: int) -> None:
+        net = self.average.of(self.net)
         loss, parts, paths = evaluate(
-            self.net,
+            net,
             self.study,
             split="val",
             window_trs=self.window_trs,
@@ -276,7 +270,7 @@ class Training:
         if loss < self.state["best_loss"]:
             self.state |= {"best_loss": loss, "best_step": step, "bad_evals": 0}
             self.state["best"] = {**parts, **{path: paths[path] for path in paths}}
-            self.best = {k: v.detach().cpu().clone() for k, v in self.net.state_dict().items()}
+            self.best = {k: v.detach().cpu().clone() for k, v in net.state_dict().items()}
         else:
             self.state["bad_evals"] += 1
 
@@ -298,4 +292,5 @@ class Training:
             trs_per_s=self.progress.trs_per_s,
         )
         self.rows.append(row)
+        self.watch.row(row)
         self.progress.line(row)

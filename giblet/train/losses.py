@@ -7,6 +7,7 @@ what it scores is measured on the split in question. Suffixes: ``giblet.model.st
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from giblet.model.network import Decoded
 from giblet.model.stimulus import Stimulus
 from giblet.train.data import Batch, Study
 from giblet.train.sound import EVEN, SOUND_TERMS, SoundLosses
-from giblet.train.sums import Sums
+from giblet.train.sums import Sums, in_full_precision
 from giblet.train.windows import tiles
 
 TERMS = ("brain", "video", *SOUND_TERMS, "text")
@@ -30,10 +31,11 @@ def frames_out_index(frames: int, frames_out: int) -> list[int]:
     return [(2 * place + 1) * frames // (2 * frames_out) for place in range(frames_out)]
 
 
+@in_full_precision
 def brain_sums(sums: Sums, predicted_SBTV: Tensor, batch: Batch, voxel_valid_SV: Tensor) -> None:
     """Squared error of BOLD over the target TRs, of valid voxels of scanned subjects."""
     n_trs = batch.target.shape[1]
-    error = (predicted_SBTV - batch.bold[:, :, :n_trs]) ** 2  # [S, B, T, V]
+    error = (predicted_SBTV.float() - batch.bold[:, :, :n_trs]) ** 2  # [S, B, T, V]
     weight = batch.bold_valid[:, :, None] & batch.target  # [S, B, T]
     valid = voxel_valid_SV[batch.subjects].to(error.dtype)  # [S, V]
     per_voxel = torch.einsum("sbtv,sbt->sv", error, weight.to(error.dtype))
@@ -41,6 +43,7 @@ def brain_sums(sums: Sums, predicted_SBTV: Tensor, batch: Batch, voxel_valid_SV:
     sums.add("brain", (per_voxel * valid).sum(), float(count))
 
 
+@in_full_precision
 def stimulus_sums(
     sums: Sums,
     made: Decoded,
@@ -177,3 +180,20 @@ def mean_fractions(all_parts: Iterable[Mapping[str, Tensor | float]]) -> dict[st
         for name, value in parts.items():
             gathered.setdefault(name, []).append(value)
     return {name: sum(values[1:], values[0]) / len(values) for name, values in gathered.items()}
+
+
+def loss_weights(settings: Mapping[str, Any]) -> dict[str, float]:
+    """Weight of each modality's loss.
+
+    Raises
+    ------
+    TrainError
+        If all are 0.
+    """
+    found = {name: float(settings[f"{name}_weight"]) for name in MODALITIES}
+    if not any(found.values()):
+        raise TrainError(
+            "train: all of brain_weight, video_weight, audio_weight and text_weight are 0, "
+            "so there is nothing to learn: give one a positive weight"
+        )
+    return found

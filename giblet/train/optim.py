@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from giblet.errors import TrainError
 from giblet.model.network import GibletNet
@@ -34,6 +37,45 @@ def pick_device(name: str) -> torch.device:
             "or cpu, or run where there is one"
         )
     return torch.device(name)
+
+
+@contextmanager
+def determinism(wanted: bool) -> Iterator[None]:
+    """Let torch use only algorithms that give the same result twice, also on a GPU."""
+    before = torch.are_deterministic_algorithms_enabled()
+    if wanted:
+        # cuBLAS asks for it; it counts from its first use in the process.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+class MovingAverage(nn.Module):
+    """Exponential moving average of the weights, ``a = decay a + (1 - decay) w``.
+
+    It starts at the weights of the first update. A decay of 0 keeps none.
+    """
+
+    def __init__(self, net: GibletNet, decay: float) -> None:
+        super().__init__()
+        self.averaged = None
+        if decay:
+            self.averaged = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(decay))
+
+    def update(self, net: GibletNet) -> None:
+        """Take the present weights into the average."""
+        if self.averaged is not None:
+            self.averaged.update_parameters(net)
+
+    def of(self, net: GibletNet) -> GibletNet:
+        """The network to evaluate and to keep: the average, or without one `net` itself."""
+        if self.averaged is None:
+            return net
+        assert isinstance(self.averaged.module, GibletNet)
+        return self.averaged.module
 
 
 def learning_rate(step: int, settings: Mapping[str, Any]) -> float:

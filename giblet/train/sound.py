@@ -103,7 +103,8 @@ class SoundLosses:
         starts : see :meth:`giblet.train.spectrum.Spectrum.sum`
         """
         there = shown.audio_mask & target_BT[..., None]  # [B, T, N]
-        error = (latents_BTND.float() - shown.latents) @ self.whiten  # [B, T, N, D]
+        latents_BTND = latents_BTND.float()
+        error = (latents_BTND - shown.latents) @ self.whiten  # [B, T, N, D]
         sums.add("latents", (error.square().mean(3) * there).sum(), float(there.sum()))
         if self.weights["codes"] > 0:
             codes, keep = shown.codes, there

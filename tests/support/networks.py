@@ -110,7 +110,10 @@ TRAINING: dict[str, Any] = {
     "eval_every": 3,
     "patience": 0,
     "checkpoint_every": 2,
+    "ema_decay": 0.0,
     "bf16": False,
+    "deterministic": False,
+    "tensorboard": False,
     "device": "cpu",
 }
 NETWORK: dict[str, Any] = {
