@@ -9,13 +9,11 @@ D latent, E text embedding, P features, V voxels, Z bottleneck.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from giblet.errors import ModelError
 from giblet.model.audio import AudioDecoder, AudioEncoder
 from giblet.model.brain import (
     Bottleneck,
@@ -28,26 +26,9 @@ from giblet.model.brain import (
 )
 from giblet.model.hrf import Delag, HrfOperator
 from giblet.model.pool import FeatureConv, Pool, Unpool
-from giblet.model.stimulus import Stimulus
+from giblet.model.stimulus import Decoded, Stimulus
 from giblet.model.video import VideoDecoder, VideoEncoder
-
-
-@dataclass
-class Decoded:
-    """Layer 13.
-
-    Attributes
-    ----------
-    video : [B, T, Fo, 3, H, W], 0 to 1, not clipped
-    latents : [B, T, N, D], each dimension standardised
-    code_logits : [B, T, n, Q, K]
-    text : [B, T, E]
-    """
-
-    video: Tensor
-    latents: Tensor
-    code_logits: Tensor
-    text: Tensor
+from giblet.model.widths import check_widths, layer_widths
 
 
 class GibletNet(nn.Module):
@@ -205,8 +186,8 @@ class GibletNet(nn.Module):
         for identity in (self.text_in, self.text_out):
             nn.init.eye_(identity.weight)
             nn.init.zeros_(identity.bias)
-        self._sizes = (text_dim, n_voxels, features, bottleneck, height * width * 3)
-        self._check_widths()
+        self.sizes = (text_dim, n_voxels, features, bottleneck, height * width * 3)
+        check_widths(self.layer_widths())
 
     # -- stimulus to brain -------------------------------------------------------------------
 
@@ -308,47 +289,4 @@ class GibletNet(nn.Module):
 
     def layer_widths(self) -> dict[str, int]:
         """Total number of units of each layer for one TR."""
-        text_dim, n_voxels, features, bottleneck, pixels = self._sizes
-        pooled = sum(self.pool.n_in)
-        n_frames = self.max_frames
-        n_codebooks, codebook_size = self.audio_out.code_head.sizes
-        latent_dim = self.audio_out.latent_dim
-        return {
-            "1": self.frames * pixels + n_frames * (n_codebooks + latent_dim) + text_dim,
-            "2": self.video_in.width + self.audio_in.width + text_dim,
-            "3": pooled,
-            "4": features,
-            "5": n_voxels,
-            "6": self.volume_in.width,
-            "7": bottleneck,
-            "8": self.volume_in.width,
-            "9": n_voxels,
-            "10": features,
-            "11": pooled,
-            "12": self.video_out.width + self.audio_out.width + text_dim,
-            "13": self.frames_out * pixels
-            + n_frames * (n_codebooks * codebook_size + latent_dim)
-            + text_dim,
-        }
-
-    def _check_widths(self) -> None:
-        widths = self.layer_widths()
-        for layer, width in widths.items():
-            if layer != "7" and width <= widths["7"]:
-                raise ModelError(
-                    f"layer {layer} has {width} units, the bottleneck (layer 7) {widths['7']}: "
-                    "it must be the narrowest; lower model/bottleneck or widen layer "
-                    f"{layer} ({WIDENED_BY[layer]})"
-                )
-
-
-WIDENED_BY = {
-    "1": "stimulus/video size",
-    "2": "model/video_channels, model/audio_channels",
-    **dict.fromkeys(("3", "11"), "model/video_channels, model/audio_channels"),
-    **dict.fromkeys(("4", "10"), "model/video_width, model/audio_width, model/text_width"),
-    **dict.fromkeys(("5", "9"), "more voxels: a finer grid or a larger mask"),
-    **dict.fromkeys(("6", "8"), "model/volume_channels, or model/parcel_width"),
-    "12": "model/video_channels, model/audio_channels",
-    "13": "stimulus/video size, model/frames_out",
-}
+        return layer_widths(self)

@@ -1,4 +1,4 @@
-"""Layer 1: what the network is shown, as one bundle of tensors.
+"""Layers 1 and 13: what the network is shown and what it makes, as bundles of tensors.
 
 Tensor suffixes used in all of ``giblet.model``: B windows, T TRs of a window, F video frames
 of a TR, H rows, W columns, C channels, N codec frames of a TR, Q codebooks, K codes of a
@@ -56,3 +56,21 @@ class Stimulus:
         return Stimulus(
             **{part.name: getattr(self, part.name)[:, start:stop] for part in fields(self)}
         )
+
+
+@dataclass
+class Decoded:
+    """Layer 13.
+
+    Attributes
+    ----------
+    video : [B, T, Fo, 3, H, W], 0 to 1, not clipped
+    latents : [B, T, N, D], each dimension standardised
+    code_logits : [B, T, n, Q, K]
+    text : [B, T, E]
+    """
+
+    video: Tensor
+    latents: Tensor
+    code_logits: Tensor
+    text: Tensor

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from giblet.errors import TrainError
-from giblet.model.network import Decoded
-from giblet.model.stimulus import Stimulus
+from giblet.model.stimulus import Decoded, Stimulus
 from giblet.train.data import Batch, Study, tiles
 from giblet.train.sound import EVEN, SOUND_TERMS, SoundLosses
 from giblet.train.sums import Sums

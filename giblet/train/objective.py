@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from giblet.model.network import Decoded, GibletNet
+from giblet.model.network import GibletNet
+from giblet.model.stimulus import Decoded
 from giblet.train.data import Batch, Study, tiles
 from giblet.train.losses import (
     brain_sums,

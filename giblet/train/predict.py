@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from giblet.errors import TrainError
-from giblet.model.network import Decoded, GibletNet
+from giblet.model.network import GibletNet
+from giblet.model.stimulus import Decoded
 from giblet.train.build import load_network
 from giblet.train.data import Study, Window, open_study, tiles
 

@@ -474,6 +474,7 @@ MODULES = {
     "giblet.model.pool": NETWORK,
     "giblet.model.stimulus": NETWORK,
     "giblet.model.video": NETWORK,
+    "giblet.model.widths": NETWORK,
     "giblet.simulate.anatomy": {"simulate_truth"},
     "giblet.simulate.bold": {"simulate_bold"},
     "giblet.simulate.drives": {"simulate_truth"},
