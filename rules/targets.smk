@@ -2,7 +2,7 @@
 
 SHOWN_MAPS = {
     "voxels": expand(
-        f"{VALIDATE}/fmri/{{subject}}_{{name}}.nii.gz", subject=SUBJECTS, name=MAPS
+        f"{VALIDATE}/fmri/{{subject}}_{{name}}.nii.gz", subject=SUBJECTS, name=VOLUMES
     ),
     # Parcels have no image to put a map in.
     "parcels": [],

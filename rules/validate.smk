@@ -20,6 +20,7 @@ EXAMPLES = range(1, config["validate"]["video"]["n_examples"] + 1)
 WAVS = ["original", "ceiling", "model", "from_bold", "from_predicted"]
 FILMS = ["original", "model", "from_bold", "from_predicted"]
 MAPS = ["r", "r_normalised", "q"]
+VOLUMES = [*MAPS, "delay_s", "delay_model_s"]
 STATISTICS = settings("seed", "validate/statistics")
 
 
@@ -86,7 +87,9 @@ rule validate_fmri_maps:
         voxels=f"{VALIDATE}/fmri/voxels.h5",
     output:
         maps=expand(
-            f"{VALIDATE}/fmri/{{subject}}_{{name}}.nii.gz", subject=SUBJECTS, name=MAPS
+            f"{VALIDATE}/fmri/{{subject}}_{{name}}.nii.gz",
+            subject=SUBJECTS,
+            name=VOLUMES,
         ),
     log:
         f"{LOGS}/validate/fmri_maps.log",

@@ -86,7 +86,7 @@ def start_encoding(net: GibletNet, study: Study, rows: Rows) -> dict[str, Any]:
 
 
 def _shifts(net: GibletNet) -> list[float]:
-    if not net.hrf.delay_s.requires_grad:
+    if not net.hrf.learns:
         return [0.0]
     return [float(s) for s in SHIFTS_S if abs(s) <= SHIFT_LIMIT_S and float(s) % SHIFT_GRID_S == 0]
 
@@ -197,7 +197,7 @@ def _set_map(layer: VoxelMap, inputs: Tensor, weight: Tensor, bias: Tensor) -> N
 
 def _set_delays(net: GibletNet, delay_s: Tensor, explained: Tensor) -> None:
     """Delay of each group: mean of its voxels', weighted by how well they are explained."""
-    if not net.hrf.delay_s.requires_grad:
+    if not net.hrf.learns:
         return
     weight = explained.clamp(min=1e-6)
     zero = torch.zeros_like(net.hrf.delay_s)

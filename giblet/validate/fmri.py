@@ -218,13 +218,21 @@ def _score_subject(
         p={name: one.p for name, one in scored.items() if one.p is not None},
         q={name: one.q for name, one in scored.items() if one.q is not None},
         ceiling=np.where(valid, ceiling, np.nan),
-        delay_s=files.baseline[f"delay_s/{subject}"][:].astype(np.float32),
+        delay_s=_delays(files, subject, valid),
         valid=valid,
     )
     add_voxel_metrics(table, voxels, subject, settings)
     if truth is not None:
         add_truth_metrics(table, voxels, truth, subject, settings)
     return voxels, run_rows
+
+
+def _delays(files: Files, subject: str, valid: NDArray[np.bool_]) -> dict[str, NDArray[np.float32]]:
+    """Time to peak that the network and the baseline found, NaN where a voxel is not valid."""
+    shape = (len(valid),)
+    model = dataset(files.predictions, "delay_s", shape=shape)[:].astype(np.float32)
+    ridge = dataset(files.baseline, f"delay_s/{subject}", shape=shape)[:].astype(np.float32)
+    return {"model": np.where(valid, model, np.float32(np.nan)), "ridge": ridge}
 
 
 def _ceiling(file: h5py.File, subject: str, n_voxels: int) -> NDArray[np.float64]:

@@ -12,23 +12,22 @@ from numpy.typing import NDArray
 from giblet.errors import ValidationError
 from giblet.store import reading, replacing
 
-MAPS = ("r", "r_normalised", "q")
-# Outside the mask nothing was measured: no correlation, nothing significant.
-OUTSIDE = {"r": 0.0, "r_normalised": 0.0, "q": 1.0}
+# Outside the mask nothing was measured: no correlation, nothing significant, no delay.
+OUTSIDE = {"r": 0.0, "r_normalised": 0.0, "q": 1.0, "delay_s": np.nan, "delay_model_s": np.nan}
 
 
 def write_maps(voxels: str | Path, folder: str | Path) -> None:
-    """Write ``{subject}_{r,r_normalised,q}.nii.gz`` into `folder`.
+    """Write ``{subject}_{r,r_normalised,q,delay_s,delay_model_s}.nii.gz`` into `folder`.
 
-    Voxels that were not scored are NaN, those outside the mask 0 (q: 1). Parcels have no
-    volume: their images are one voxel wide, parcel k standing at (k, 0, 0).
+    Voxels that were not scored are NaN, those outside the mask 0 (q: 1, delays: NaN). Parcels
+    have no volume: their images are one voxel wide, parcel k standing at (k, 0, 0).
     """
     import nibabel
 
     with reading(voxels, stage="validate") as file:
         for subject in json.loads(file.attrs["subjects"]):
-            for name in MAPS:
-                volume = to_volume(file, file[f"{subject}/{name}"][:], OUTSIDE[name])
+            for name, outside in OUTSIDE.items():
+                volume = to_volume(file, file[f"{subject}/{name}"][:], outside)
                 image = nibabel.Nifti1Image(volume, affine_of(file))
                 image.header.set_xyzt_units("mm", "sec")
                 image.header["descrip"] = f"giblet {name} {subject}".encode()[:79]

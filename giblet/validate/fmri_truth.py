@@ -49,7 +49,7 @@ def add_truth_metrics(
             interval=interval,
             n=int(usable.sum()),
         )
-    error = np.abs(voxels.delay_s - truth.delay_s)[responds]
-    error = error[np.isfinite(error)]
-    value = float(np.median(error)) if len(error) else float("nan")
-    table.add("delay_abs_error_s", "s", "ridge", value, subject=subject, n=len(error))
+        error = np.abs(voxels.delay_s[source] - truth.delay_s)[responds]
+        error = error[np.isfinite(error)]
+        value = float(np.median(error)) if len(error) else float("nan")
+        table.add("delay_abs_error_s", "s", source, value, subject=subject, n=len(error))

@@ -27,7 +27,7 @@ class Voxels:
     r, p, q : source -> array of shape (V,)
     draws : source -> array of shape (n_bootstrap, V)
     ceiling : array of shape (V,), estimated best possible r; NaN where unknown
-    delay_s : array of shape (V,), time to peak the baseline found
+    delay_s : source -> array of shape (V,), time to peak that it found
     valid : array of shape (V,), bool
     """
 
@@ -36,7 +36,7 @@ class Voxels:
     p: Mapping[str, Scores]
     q: Mapping[str, Scores]
     ceiling: Scores
-    delay_s: NDArray[np.float32]
+    delay_s: Mapping[str, NDArray[np.float32]]
     valid: NDArray[np.bool_]
 
     def normalised(self, source: str, min_ceiling: float) -> Scores:
@@ -81,7 +81,8 @@ def _write_subject(group: h5py.Group, voxels: Voxels, min_ceiling: float) -> Non
         "q": voxels.q["model"],
         "p_ridge": voxels.p["ridge"],
         "q_ridge": voxels.q["ridge"],
-        "delay_s": voxels.delay_s,
+        "delay_s": voxels.delay_s["ridge"],
+        "delay_model_s": voxels.delay_s["model"],
     }
     for name, values in columns.items():
         group[name] = np.asarray(values, np.float32)

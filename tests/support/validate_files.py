@@ -126,7 +126,8 @@ def _voxels(
     affine = np.diag([24.0, 24.0, 24.0, 1.0])
     affine[:3, 3] = (-60, -90, -50)
     n = len(ijk)
-    names = ["r", "r_ridge", "r_normalised", "ceiling", "p", "q", "p_ridge", "q_ridge", "delay_s"]
+    names = ["r", "r_ridge", "r_normalised", "ceiling", "p", "q", "p_ridge", "q_ridge"]
+    names += ["delay_s", "delay_model_s"]
     with writing(folder / "voxels.h5", stage="validate") as file:
         file.attrs["grid_shape"] = [side] * 3
         file.attrs["kind"] = kind

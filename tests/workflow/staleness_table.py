@@ -504,7 +504,7 @@ MODULES = {
     "giblet.timing": EVERY,
     "giblet.train.baseline": {"train_baseline"},
     "giblet.train.baseline_decode": {"train_baseline"},
-    "giblet.train.baseline_delay": {"train_baseline"},
+    "giblet.train.baseline_delay": {"train_baseline", "validate_predict"},
     "giblet.train.baseline_design": {"train_baseline"},
     "giblet.train.baseline_encode": {"train_baseline"},
     "giblet.train.baseline_ridge": {"train_baseline"},
@@ -531,6 +531,7 @@ MODULES = {
     "giblet.validate.audio_decode": DECODING,
     "giblet.validate.audio_figures": {"validate_audio_figures"},
     "giblet.validate.clip_scores": {"validate_audio_scores"},
+    "giblet.validate.delays": {"validate_predict"},
     "giblet.validate.figures": {
         "validate_audio_figures",
         "validate_fmri_figures",
