@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from giblet.model.across_trs import across_trs as over_trs
 from giblet.model.audio import AudioDecoder, AudioEncoder
 from giblet.model.brain import (
     Bottleneck,
@@ -25,7 +26,7 @@ from giblet.model.brain import (
     VoxelMap,
 )
 from giblet.model.hrf import Delag, HrfOperator
-from giblet.model.pool import FeatureConv, Pool, Unpool
+from giblet.model.pool import Pool, Unpool
 from giblet.model.stimulus import Decoded, Stimulus
 from giblet.model.video import VideoDecoder, VideoEncoder
 from giblet.model.widths import check_widths, layer_widths
@@ -54,8 +55,10 @@ class GibletNet(nn.Module):
         Shares of the modalities in layers 4 and 10.
     video_channels, video_stride, video_grid, audio_channels, audio_basis
         See :mod:`giblet.model.video` and :mod:`giblet.model.audio`.
-    context_hidden, context_kernel_trs
-        Layers 4 and 10, see :class:`giblet.model.pool.FeatureConv`.
+    within_tr
+        How neighbouring frames of a TR are read together, see :mod:`giblet.model.within_tr`.
+    across_trs, context_hidden, context_kernel_trs
+        Layers 4 and 10, see :mod:`giblet.model.across_trs`.
     brain_rank, subject_rank
         Rank of the maps between features and voxels: shared (0: full) and per subject.
     volume_channels, parcel_width
@@ -99,6 +102,8 @@ class GibletNet(nn.Module):
         video_grid: list[int] | None = None,
         audio_channels: int = 48,
         audio_basis: int = 8,
+        within_tr: str = "multiscale",
+        across_trs: str = "conv",
         context_hidden: int = 256,
         context_kernel_trs: int = 3,
         brain_rank: int = 0,
@@ -114,7 +119,7 @@ class GibletNet(nn.Module):
     ) -> None:
         super().__init__()
         self.subjects, self.frames, self.frames_out = list(subjects), frames, frames_out
-        self.max_frames, self.context_kernel_trs = max_frames, context_kernel_trs
+        self.max_frames = max_frames
         rows, columns = video_grid or (9, 16)
         picture: dict[str, Any] = {
             "height": height,
@@ -123,15 +128,16 @@ class GibletNet(nn.Module):
             "stride": video_stride,
             "grid": (rows, columns),
         }
-        codec = {
+        codec: dict[str, Any] = {
             "n_codebooks": n_codebooks,
             "codebook_size": codebook_size,
             "latent_dim": latent_dim,
             "max_frames": max_frames,
             "channels": audio_channels,
+            "within_tr": within_tr,
         }
         # 2A, 2B, 2C
-        self.video_in = VideoEncoder(frames=frames, **picture)
+        self.video_in = VideoEncoder(frames=frames, within_tr=within_tr, **picture)
         self.audio_in = AudioEncoder(n_mels=n_mels, **codec)
         self.text_in = nn.Linear(text_dim, text_dim)
         # 3, 4
@@ -146,7 +152,7 @@ class GibletNet(nn.Module):
             "hidden": context_hidden, "kernel_trs": context_kernel_trs, "dropout": dropout
         }  # fmt: skip
         self.pool = Pool(n_in, widths)
-        self.context_in = FeatureConv(features, causal=True, **around)
+        self.context_in = over_trs(across_trs, features, causal=True, **around)
         # 5
         self.brain = BrainLayer(
             features, n_voxels, len(subjects), rank=brain_rank, subject_rank=subject_rank
@@ -174,7 +180,7 @@ class GibletNet(nn.Module):
         self.bottleneck = Bottleneck(self.volume_in.width, bottleneck, dropout)
         # 10, 11
         self.brain_out = VoxelMap(n_voxels, features, brain_rank)
-        self.context_out = FeatureConv(features, causal=False, **around)
+        self.context_out = over_trs(across_trs, features, causal=False, **around)
         self.unpool = Unpool(n_in, widths)
         self.unpool.mirror(self.pool)
         # 12A, 12B, 12C and 13
@@ -285,7 +291,7 @@ class GibletNet(nn.Module):
     @property
     def context_trs(self) -> int:
         """TRs before a TR that its predicted BOLD depends on."""
-        return self.hrf.n_lags - 1 + self.context_kernel_trs - 1
+        return self.hrf.n_lags - 1 + self.context_in.around[0]
 
     def layer_widths(self) -> dict[str, int]:
         """Total number of units of each layer for one TR."""

@@ -1,4 +1,4 @@
-"""Layers 3, 4, 10 and 11: the modalities brought together, and taken apart again.
+"""Layers 3 and 11: the modalities brought together, and taken apart again.
 
 Suffixes: B windows, T TRs, P features of all modalities side by side, I features of one.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 MODALITIES = ("video", "audio", "text")
 
@@ -92,46 +91,6 @@ class Unpool(nn.Module):
             mine.bias.zero_()
         self.mean.copy_(pool.mean)
         self.std.copy_(pool.std)
-
-
-class FeatureConv(nn.Module):
-    """Layers 4 and 10: convolution over features and neighbouring TRs, non-linear.
-
-    ``z + up(gelu(conv(norm(z))))`` with ``up`` starting at zero: the layer starts as the
-    identity and learns what to add.
-
-    Parameters
-    ----------
-    width
-        Features.
-    hidden
-        Width of the convolution.
-    kernel_trs
-        TRs that it sees.
-    causal
-        Look at this TR and those before it (layer 4), or at those around it (layer 10).
-    dropout
-        Share of the added part dropped in training.
-    """
-
-    def __init__(
-        self, width: int, *, hidden: int, kernel_trs: int, causal: bool, dropout: float
-    ) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.conv = nn.Conv1d(width, hidden, kernel_trs)
-        self.up = nn.Linear(hidden, width)
-        self.dropout = nn.Dropout(dropout)
-        before = kernel_trs - 1 if causal else kernel_trs // 2
-        self.around = (before, kernel_trs - 1 - before)
-        nn.init.zeros_(self.up.weight)
-        nn.init.zeros_(self.up.bias)
-
-    def forward(self, z_BTP: Tensor) -> Tensor:
-        """[B, T, P] -> [B, T, P]"""
-        y = F.pad(self.norm(z_BTP).transpose(1, 2), self.around)  # [B, P, T + kernel - 1]
-        y = F.gelu(self.conv(y)).transpose(1, 2)  # [B, T, hidden]
-        return z_BTP + self.dropout(self.up(y))
 
 
 def _orthonormal(layer: nn.Linear) -> None:

@@ -124,6 +124,8 @@ NETWORK: dict[str, Any] = {
     "video_grid": [3, 4],
     "audio_channels": 8,
     "audio_basis": 6,
+    "within_tr": "multiscale",
+    "across_trs": "conv",
     "context_hidden": 16,
     "context_kernel_trs": 3,
     "brain_rank": 24,
