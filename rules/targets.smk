@@ -53,6 +53,21 @@ rule ablation_audio:
         rules.validate_ablation_audio_table.output,
 
 
+rule ablation_temporal:
+    input:
+        expand(rules.validate_ablation_table.output, ablation="temporal"),
+
+
+rule ablation_hrf:
+    input:
+        expand(rules.validate_ablation_table.output, ablation="hrf"),
+
+
+rule ablation_modality_dropout:
+    input:
+        expand(rules.validate_ablation_table.output, ablation="modality_dropout"),
+
+
 rule validate_fmri:
     input:
         rules.validate_fmri_scores.output,

@@ -110,6 +110,17 @@ class Constant:
         )
 
 
+@torch.no_grad()
+def add_constant(
+    sums: Sums, constant: Constant, batch: Batch, *, voxel_valid: Tensor, sound: SoundLosses
+) -> None:
+    """Add the constant predictor's errors on a batch, its context aside."""
+    n_windows, n_trs = batch.target.shape
+    shown = batch.stimulus.trs(batch.stimulus.valid.shape[1] - n_trs, None)
+    brain_sums(sums, torch.zeros_like(batch.bold[:, :, :n_trs]), batch, voxel_valid)
+    stimulus_sums(sums, constant(n_windows, n_trs), shown, batch.target, sound)
+
+
 def floors(
     study: Study, split: str, frames_out: int, window_trs: int, sound: SoundLosses
 ) -> dict[str, float]:
@@ -134,10 +145,7 @@ def floors(
             subjects=range(len(study.subjects)),
             split=split,
         )
-        brain_sums(sums, torch.zeros_like(batch.bold), batch, valid)
-        made = constant(1, window_trs)
-        with torch.no_grad():
-            stimulus_sums(sums, made, batch.stimulus, batch.target, sound)
+        add_constant(sums, constant, batch, voxel_valid=valid, sound=sound)
     found = {term: float(value) for term, value in sums.means().items()}
     if found.get("brain", 0.0) <= NEGLIGIBLE:
         raise TrainError(

@@ -21,12 +21,14 @@ EVERY = {
     "stimulus_audio",
     "stimulus_text",
     "stimulus_video",
-    "train_ablation_audio",
+    "train_ablation",
     "train_baseline",
     "train_codec",
     "train_network",
+    "validate_ablation",
     "validate_ablation_audio",
     "validate_ablation_audio_table",
+    "validate_ablation_table",
     "validate_audio_decode",
     "validate_audio_figures",
     "validate_audio_scores",
@@ -42,15 +44,28 @@ EVERY = {
 }
 
 COMPARING = {"validate_ablation_audio", "validate_ablation_audio_table"}
-TRAINING = {"train_ablation_audio", "train_network"}
+TRAINING = {"train_ablation", "train_network"}
+# What networks of the ablations are scored by, block by block.
+FITTING = {"validate_ablation"}
+ABLATION = FITTING | {"validate_ablation_table"}
 # All that build the network.
-NETWORK = TRAINING | COMPARING | {"validate_predict"}
+NETWORK = TRAINING | COMPARING | FITTING | {"validate_predict"}
 
 # Rules that the tiny study does not need.
-ASIDE = {"benchmark_codecs", "features_video", "train_ablation_audio", "train_codec", *COMPARING}
+ASIDE = {
+    "benchmark_codecs",
+    "features_video",
+    "train_ablation",
+    "train_codec",
+    *COMPARING,
+    *ABLATION,
+}
 TARGETS = {
     "all",
     "ablation_audio",
+    "ablation_hrf",
+    "ablation_modality_dropout",
+    "ablation_temporal",
     "stimulus",
     "features",
     "brain",
@@ -96,10 +111,12 @@ READ_BY = {
     "features_text": {"align_regressors", "align_splits", "align_study"},
     "features_video": {"align_regressors", "align_study"},
     "benchmark_codecs": set(),
-    "train_ablation_audio": set(),
+    "train_ablation": set(),
     "train_codec": set(),
+    "validate_ablation": set(),
     "validate_ablation_audio": set(),
     "validate_ablation_audio_table": set(),
+    "validate_ablation_table": set(),
     "validate_report": set(),
     "simulate_film": {"stimulus_audio", "stimulus_text", "stimulus_video"},
     "simulate_truth": {"simulate_bold", "validate_fmri_scores"},
@@ -143,7 +160,7 @@ DECODING = {"validate_audio_decode", "validate_audio_figures", "validate_audio_s
 SCORING = SCORES | DECODING | {"validate_video_figures"}
 
 # The codec is loaded by these.
-LOADING = DECODING | TRAINING | COMPARING
+LOADING = DECODING | TRAINING | COMPARING | FITTING
 
 # Setting -> another value, and the rules that use it.
 KEYS = {
@@ -254,12 +271,13 @@ KEYS = {
     "seed": (
         2027,
         SCORES
+        | FITTING
         | {
             "benchmark_codecs",
             "simulate_bold",
             "simulate_film",
             "simulate_truth",
-            "train_ablation_audio",
+            "train_ablation",
             "train_baseline",
             "train_network",
             "validate_audio_decode",
@@ -328,6 +346,7 @@ KEYS = {
             "train_baseline",
         },
     ),
+    "train/ablation/n_seeds": (2, set()),
     "train/audio_weight": (0.45, TRAINING),
     "train/baseline/batch_voxels": (4097, {"train_baseline"}),
     "train/baseline/decode_delays_trs": ([2, 3, 4], {"train_baseline"}),
@@ -346,20 +365,20 @@ KEYS = {
     "train/brain_weight": (0.9, TRAINING),
     "train/checkpoint_every": (3, TRAINING),
     "train/clip_norm": (0.9, TRAINING),
-    "train/code_decay": (0.9, {"train_network"}),
+    "train/code_decay": (0.9, TRAINING | FITTING),
     "train/code_frames": (5, TRAINING),
-    "train/code_temperature": (0.05, {"train_network"}),
-    "train/codes_weight": (0.9, {"train_network"}),
+    "train/code_temperature": (0.05, TRAINING | FITTING),
+    "train/codes_weight": (0.9, TRAINING | FITTING),
     "train/delay_lr_scale": (21, TRAINING),
     "train/device": ("cpu", TRAINING),
     "train/eval_every": (4, TRAINING),
-    "train/latents_weight": (0.9, {"train_network"}),
-    "train/latents_whitening": ("full", {"train_network"}),
+    "train/latents_weight": (0.9, TRAINING | FITTING),
+    "train/latents_whitening": ("full", TRAINING | FITTING),
     "train/lr": (0.0009, TRAINING),
     "train/modality_dropout": (0.09, TRAINING),
     "train/patience": (1, TRAINING),
-    "train/spectrum_trs": (3, TRAINING),
-    "train/spectrum_weight": (0.1, {"train_network"}),
+    "train/spectrum_trs": (3, TRAINING | FITTING),
+    "train/spectrum_weight": (0.1, TRAINING | FITTING),
     "train/start": ("random", TRAINING),
     "train/start_lr_scale": (0.09, TRAINING),
     "train/steps": (7, TRAINING),
@@ -377,16 +396,16 @@ KEYS = {
     "validate/fmri/fdr_q": (0.045, {"validate_fmri_scores"}),
     "validate/fmri/figures/dpi": (111, {"validate_fmri_figures"}),
     "validate/fmri/figures/n_slices": (9, {"validate_fmri_figures"}),
-    "validate/fmri/min_ceiling": (0.09, {"validate_fmri_scores"}),
+    "validate/fmri/min_ceiling": (0.09, FITTING | {"validate_fmri_scores"}),
     "validate/report/audio_format": ("opus", {"validate_report"}),
     "validate/report/clip_s": (31, {"validate_report"}),
     "validate/report/max_mb": (25, {"validate_report"}),
     "validate/report/n_media_runs": (3, {"validate_report"}),
     "validate/report/n_sentences": (5, {"validate_report"}),
-    "validate/statistics/block_trs": (11, SCORES),
+    "validate/statistics/block_trs": (11, SCORES | FITTING),
     "validate/statistics/identification_min_distance_s": (31, SCORES),
     "validate/statistics/min_shift_s": (11, SCORES),
-    "validate/statistics/n_bootstrap": (201, SCORES),
+    "validate/statistics/n_bootstrap": (201, SCORES | FITTING),
     "validate/statistics/n_permutations": (201, SCORES),
     "validate/text/dpi": (111, {"validate_text_figures"}),
     "validate/video/crf": (21, {"validate_video_figures"}),
@@ -508,7 +527,7 @@ MODULES = {
     "giblet.timing": EVERY,
     "giblet.train.baseline": {"train_baseline"},
     "giblet.train.baseline_decode": {"train_baseline"},
-    "giblet.train.baseline_delay": {"train_baseline", "validate_predict"},
+    "giblet.train.baseline_delay": FITTING | {"train_baseline", "validate_predict"},
     "giblet.train.baseline_design": {"train_baseline"},
     "giblet.train.baseline_encode": {"train_baseline"},
     "giblet.train.baseline_ridge": {"train_baseline"},
@@ -518,24 +537,27 @@ MODULES = {
     "giblet.train.data": NETWORK,
     "giblet.train.history": TRAINING,
     "giblet.train.loop": TRAINING,
-    "giblet.train.losses": TRAINING,
-    "giblet.train.objective": TRAINING,
+    "giblet.train.losses": TRAINING | FITTING,
+    "giblet.train.objective": TRAINING | FITTING,
     "giblet.train.optim": TRAINING,
     "giblet.train.predict": COMPARING | {"validate_predict"},
     "giblet.train.ridge": TRAINING,
     "giblet.train.rows": TRAINING,
-    "giblet.train.sound": TRAINING,
-    "giblet.train.spectrum": TRAINING,
+    "giblet.train.sound": TRAINING | FITTING,
+    "giblet.train.spectrum": TRAINING | FITTING,
     "giblet.train.start": TRAINING,
-    "giblet.train.sums": TRAINING,
-    "giblet.train.variants": {"train_ablation_audio"},
+    "giblet.train.sums": TRAINING | FITTING,
+    "giblet.train.variants": set(),
+    "giblet.validate.ablation_compare": {"validate_ablation_table"},
+    "giblet.validate.ablation_fit": FITTING,
+    "giblet.validate.ablation_names": ABLATION,
     "giblet.validate.ablation_scores": COMPARING,
     "giblet.validate.ablation_table": {"validate_ablation_audio_table"},
     "giblet.validate.audio": {"validate_audio_scores"},
     "giblet.validate.audio_decode": DECODING,
     "giblet.validate.audio_figures": {"validate_audio_figures"},
     "giblet.validate.clip_scores": {"validate_audio_scores"},
-    "giblet.validate.delays": {"validate_predict"},
+    "giblet.validate.delays": FITTING | {"validate_predict"},
     "giblet.validate.figures": {
         "validate_audio_figures",
         "validate_fmri_figures",
@@ -581,12 +603,12 @@ MODULES = {
     "giblet.validate.settings": SCORES | {"validate_video_figures"},
     "giblet.validate.soundtracks": DECODING | COMPARING,
     "giblet.validate.speech": {"validate_audio_scores"},
-    "giblet.validate.statistics": SCORING | {"validate_predict"},
+    "giblet.validate.statistics": SCORING | ABLATION | {"validate_predict"},
     "giblet.validate.table": SCORING,
     "giblet.validate.testset": SCORING | {"validate_predict"},
     "giblet.validate.text": {"validate_text_scores"},
     "giblet.validate.text_figures": {"validate_text_figures"},
-    "giblet.validate.truth": {"validate_fmri_scores"},
+    "giblet.validate.truth": FITTING | {"validate_fmri_scores"},
     "giblet.validate.video": {"validate_video_figures", "validate_video_scores"},
     "giblet.validate.video_figures": {"validate_video_figures"},
 }
@@ -609,11 +631,12 @@ SCRIPTS = {
     "stimulus_audio.py": {"stimulus_audio"},
     "stimulus_text.py": {"stimulus_text"},
     "stimulus_video.py": {"stimulus_video"},
-    "train_ablation_audio.py": {"train_ablation_audio"},
     "train_baseline.py": {"train_baseline"},
-    "train_network.py": {"train_network"},
+    "train_network.py": {"train_ablation", "train_network"},
+    "validate_ablation.py": {"validate_ablation"},
     "validate_ablation_audio.py": {"validate_ablation_audio"},
     "validate_ablation_audio_table.py": {"validate_ablation_audio_table"},
+    "validate_ablation_table.py": {"validate_ablation_table"},
     "validate_audio_decode.py": {"validate_audio_decode"},
     "validate_audio_figures.py": {"validate_audio_figures"},
     "validate_audio_scores.py": {"validate_audio_scores"},
