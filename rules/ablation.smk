@@ -17,22 +17,21 @@ wildcard_constraints:
     number="[1-9][0-9]*",
 
 
-def of_training(name):
-    """Param: a setting of the job's variant and seed."""
-    return lookup(dpath=f"{{ablation}}/{{variant}}/{{number}}/{name}", within=PLANS)
-
-
-def networks_of(ablation):
-    """Scores of every network of an ablation, the variant the others are held against first."""
-    return expand(
+# A setting of a job's training, by name.
+OF_TRAINING = {
+    name: lookup(dpath=f"{{ablation}}/{{variant}}/{{number}}/{name}", within=PLANS)
+    for name in TRAINING
+}
+# ablation -> scores of its networks; those that the others are held against come first.
+NETWORKS = {
+    name: expand(
         f"{ABLATED}/scores.h5",
-        ablation=ablation,
-        variant=ABLATIONS[ablation],
+        ablation=name,
+        variant=variants,
         number=range(1, N_SEEDS + 1),
     )
-
-
-NETWORKS = {ablation: networks_of(ablation) for ablation in ABLATIONS}
+    for name, variants in ABLATIONS.items()
+}
 
 
 rule train_ablation:
@@ -55,7 +54,7 @@ rule train_ablation:
         mem_mb=4000,
         runtime=1440,
     params:
-        **{name: of_training(name) for name in TRAINING},
+        **OF_TRAINING,
         checkpoints=f"{ABLATION}/.checkpoints/{{variant}}",
         code=code("train_network.py"),
     script:
