@@ -1,7 +1,6 @@
 """train and validate: networks that differ in one thing, compared. Only run when asked for."""
 
-from giblet.train.sound import SOUND_SETTINGS
-from giblet.train.variants import ABLATIONS, plans
+from giblet.train.variants import ABLATIONS, PLAIN, plans
 
 ABLATION = f"{RESULTS}/train/ablation_{{ablation}}"
 ABLATED = f"{ABLATION}/{{variant}}/seed-{{number}}"
@@ -87,7 +86,8 @@ rule validate_ablation:
             "validate/statistics/n_bootstrap",
             "validate/statistics/block_trs",
             "validate/fmri/min_ceiling",
-            *(f"train/{name}" for name in SOUND_SETTINGS),
+            "train/spectrum_trs",
+            *(f"train/{name}" for name in PLAIN),
         ),
         code=code("validate_ablation.py"),
     script:
