@@ -46,6 +46,7 @@ rule train:
 rule baseline:
     input:
         rules.train_baseline.output,
+        rules.train_partition.output,
 
 
 rule ablation_audio:

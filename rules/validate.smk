@@ -20,6 +20,7 @@ EXAMPLES = range(1, config["validate"]["video"]["n_examples"] + 1)
 WAVS = ["original", "ceiling", "model", "from_bold", "from_predicted"]
 FILMS = ["original", "model", "from_bold", "from_predicted"]
 MAPS = ["r", "r_normalised", "q"]
+UNIQUE = ["unique_video", "unique_audio", "unique_text"]
 STATISTICS = settings("seed", "validate/statistics")
 
 
@@ -52,6 +53,7 @@ rule validate_fmri_scores:
         predictions=PREDICTIONS,
         baseline=BASELINE,
         ceiling=f"{RESULTS}/brain/ceiling.h5",
+        partition=f"{RESULTS}/train/ridge/partition.h5",
         regressors=expand(f"{RESULTS}/align/{{run}}/regressors.h5", run=RUN_NAMES),
         truth=TRUTH,
     output:
@@ -63,6 +65,7 @@ rule validate_fmri_scores:
         voxels=f"{VALIDATE}/fmri/voxels.h5",
         region_table=f"{VALIDATE}/fmri/by_region.csv",
         run_table=f"{VALIDATE}/fmri/by_run.csv",
+        partition_table=f"{VALIDATE}/fmri/partition.csv",
     log:
         f"{LOGS}/validate/fmri_scores.log",
     benchmark:
@@ -86,7 +89,9 @@ rule validate_fmri_maps:
         voxels=f"{VALIDATE}/fmri/voxels.h5",
     output:
         maps=expand(
-            f"{VALIDATE}/fmri/{{subject}}_{{name}}.nii.gz", subject=SUBJECTS, name=MAPS
+            f"{VALIDATE}/fmri/{{subject}}_{{name}}.nii.gz",
+            subject=SUBJECTS,
+            name=MAPS + UNIQUE,
         ),
     log:
         f"{LOGS}/validate/fmri_maps.log",
@@ -108,6 +113,7 @@ rule validate_fmri_figures:
     input:
         voxels=f"{VALIDATE}/fmri/voxels.h5",
         region_table=f"{VALIDATE}/fmri/by_region.csv",
+        partition_table=f"{VALIDATE}/fmri/partition.csv",
     output:
         maps=report(
             expand(
@@ -119,9 +125,11 @@ rule validate_fmri_figures:
             caption="../workflow/report/validate_maps.rst",
         ),
         glass=expand(
-            f"{VALIDATE}/fmri/glass_{{name}}.png", name=["r", "r_ridge", "delay"]
+            f"{VALIDATE}/fmri/glass_{{name}}.png",
+            name=["r", "r_ridge", "delay"] + UNIQUE,
         ),
         scatter=f"{VALIDATE}/fmri/model_vs_ridge.png",
+        partition=f"{VALIDATE}/fmri/partition.png",
         regions=f"{VALIDATE}/fmri/regions.png",
     log:
         f"{LOGS}/validate/fmri_figures.log",

@@ -7,27 +7,27 @@ test segment late), ``floor_nearest`` (BOLD of the training TR with the nearest 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from giblet.errors import ValidationError
-from giblet.store import dataset, reading
-from giblet.validate.floors import nearest_by_stimulus
+from giblet.validate.fmri_inputs import Files, ceiling_of, encoded, measured_bold, opened
 from giblet.validate.fmri_tables import (
     RUN_SOURCES,
     add_encoding_identification,
     add_voxel_metrics,
     by_region,
     by_run,
+    regions,
 )
 from giblet.validate.fmri_truth import add_truth_metrics
 from giblet.validate.fmri_voxels import Voxels, write_voxels
+from giblet.validate.partition import Partition, partition_rows, partition_subject
+from giblet.validate.partition_tables import add_partition
 from giblet.validate.permutation import shift_test
 from giblet.validate.predictions import check_predictions
 from giblet.validate.settings import Settings
@@ -57,22 +57,12 @@ class Scored:
     q: NDArray[np.float64] | None = None
 
 
-@dataclass
-class Files:
-    """Open inputs of the fMRI scores."""
-
-    study: h5py.File
-    predictions: h5py.File
-    baseline: h5py.File
-    ceiling: h5py.File
-    regressors: dict[str, h5py.File] = field(default_factory=dict)
-
-
 def score_fmri(
     study: str | Path,
     predictions: str | Path,
     baseline: str | Path,
     ceiling: str | Path,
+    partition: str | Path,
     regressors: Sequence[str | Path],
     truth: Sequence[str | Path],
     *,
@@ -80,6 +70,7 @@ def score_fmri(
     voxels: str | Path,
     region_table: str | Path,
     run_table: str | Path,
+    partition_table: str | Path,
     seed: int,
     n_permutations: int,
     n_bootstrap: int,
@@ -93,6 +84,7 @@ def score_fmri(
 
     Parameters
     ----------
+    partition : ``train/ridge/partition.h5``
     regressors : ``align/{run}/regressors.h5`` of every run
     truth : ``simulate/truth.h5`` in a list, or an empty list for a real study
     seed, n_permutations, n_bootstrap, block_trs, min_shift_s, \
@@ -110,10 +102,11 @@ identification_min_distance_s, fdr_q, min_ceiling
         min_ceiling=min_ceiling,
     )
     table = MetricTable("fmri", n_bootstrap, seed)
-    regions: list[dict[str, object]] = []
+    region_rows: list[dict[str, object]] = []
     run_rows: list[dict[str, object]] = []
     found: dict[str, Voxels] = {}
-    with opened(study, predictions, baseline, ceiling, regressors) as files:
+    part_rows: list[dict[str, object]] = []
+    with opened(study, predictions, baseline, ceiling, partition, regressors) as files:
         tests = load_test_set(files.study)
         check_predictions(files.predictions, tests)
         planted = load_truth(truth[0], files.study, tests.subjects) if truth else None
@@ -122,11 +115,12 @@ identification_min_distance_s, fdr_q, min_ceiling
             if not own.runs:
                 print(f"{subject}: no test TRs, not scored")
                 continue
-            voxel, rows = _score_subject(files, own, subject, settings, table, planted)
-            regions += by_region(files.study, voxel, planted, subject)
+            voxel, parts, rows = _score_subject(files, own, subject, settings, table, planted)
+            region_rows += by_region(files.study, voxel, planted, subject)
             # The bootstrap draws are by far the largest part and have served their purpose.
             found[subject] = replace(voxel, draws={})
             run_rows += rows
+            part_rows += partition_rows(parts, subject)
         if not found:
             raise ValidationError(
                 f"{study}: no subject was scanned in a run with test TRs "
@@ -134,52 +128,9 @@ identification_min_distance_s, fdr_q, min_ceiling
             )
         write_voxels(voxels, files.study, found, planted, settings)
     table.write(metrics)
-    write_table(region_table, regions)
+    write_table(region_table, region_rows)
     write_table(run_table, run_rows)
-
-
-@contextmanager
-def opened(
-    study: str | Path,
-    predictions: str | Path,
-    baseline: str | Path,
-    ceiling: str | Path,
-    regressors: Sequence[str | Path],
-) -> Iterator[Files]:
-    """Open the inputs, all of the right stages."""
-    with ExitStack() as stack:
-        files = Files(
-            stack.enter_context(reading(study, stage="align")),
-            stack.enter_context(reading(predictions, stage="validate")),
-            stack.enter_context(reading(baseline, stage="train")),
-            stack.enter_context(reading(ceiling, stage="brain")),
-        )
-        for path in regressors:
-            file = stack.enter_context(reading(path, stage="align"))
-            files.regressors[str(file.attrs["run"])] = file
-        yield files
-
-
-def encoded(
-    files: Files, tests: TestSet, subject: str
-) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Each source and its predicted BOLD for the test TRs, an array of shape (n, V)."""
-    model = np.concatenate(
-        [files.predictions[f"runs/{run}/bold/model/{subject}"][:] for run in tests.runs]
-    )
-    n_voxels = len(files.study[f"stats/bold/{subject}/valid"])
-    if model.shape[1] != n_voxels:
-        raise ValidationError(
-            f"{files.predictions.filename}: predicts {model.shape[1]} voxels for {subject}, the "
-            f"study has {n_voxels}: the network was trained on another mask; train again"
-        )
-    yield "model", model
-    yield "ridge", held_out(files.baseline, f"bold/{subject}/{{run}}", tests)
-    yield "floor_mean", np.zeros_like(model)
-    yield "floor_shifted", model[tests.shifted()]
-    runs = runs_of(files.study, subject)
-    nearest = nearest_by_stimulus(files.study, files.regressors, tests, runs)
-    yield "floor_nearest", nearest.rows(files.study, f"runs/{{run}}/bold/{subject}")
+    write_table(partition_table, part_rows)
 
 
 def _score_subject(
@@ -189,17 +140,9 @@ def _score_subject(
     settings: Settings,
     table: MetricTable,
     truth: Truth | None,
-) -> tuple[Voxels, list[dict[str, object]]]:
-    """Add a subject's rows to the table; return its voxels and its rows per run."""
-    valid = dataset(files.study, f"stats/bold/{subject}/valid")[:].astype(bool)
-    measured = held_out(files.study, f"runs/{{run}}/bold/{subject}", tests)
-    measured = np.where(valid, measured, 0)
-    if not np.isfinite(measured).all():
-        raise ValidationError(
-            f"{files.study.filename}: the test BOLD of {subject} holds values that are not "
-            "finite in voxels marked valid: run brain and align again"
-        )
-    changes = centred(measured, tests.lengths)
+) -> tuple[Voxels, Partition, list[dict[str, object]]]:
+    """Add a subject's rows to the table; return its voxels, parts and rows per run."""
+    valid, changes = measured_bold(files, tests, subject)
     scored: dict[str, Scored] = {}
     run_rows: list[dict[str, object]] = []
     for source, predicted in encoded(files, tests, subject):
@@ -211,7 +154,17 @@ def _score_subject(
         add_encoding_identification(table, source, subject, x, y, tests, settings)
         if source in RUN_SOURCES:
             run_rows += by_run(source, subject, x, y, tests, settings)
-    ceiling = _ceiling(files.ceiling, subject, len(valid))
+    parts = partition_subject(
+        files.partition,
+        tests,
+        subject,
+        changes,
+        held_out(files.baseline, f"bold/{subject}/{{run}}", tests),
+        regions(files.study, truth),
+        valid,
+        settings,
+    )
+    ceiling = ceiling_of(files.ceiling, subject, len(valid))
     voxels = Voxels(
         r={name: one.r for name, one in scored.items()},
         draws={name: one.draws for name, one in scored.items()},
@@ -220,18 +173,14 @@ def _score_subject(
         ceiling=np.where(valid, ceiling, np.nan),
         delay_s=files.baseline[f"delay_s/{subject}"][:].astype(np.float32),
         valid=valid,
+        explained=parts.explained,
+        parts=parts.parts,
     )
     add_voxel_metrics(table, voxels, subject, settings)
     if truth is not None:
         add_truth_metrics(table, voxels, truth, subject, settings)
-    return voxels, run_rows
-
-
-def _ceiling(file: h5py.File, subject: str, n_voxels: int) -> NDArray[np.float64]:
-    """The estimated ceiling of a subject; NaN where there is none."""
-    if f"ceiling/{subject}" not in file:
-        return np.full(n_voxels, np.nan)
-    return dataset(file, f"ceiling/{subject}", shape=(n_voxels,))[:].astype(float)
+    add_partition(table, parts, voxels.q["ridge"], truth, subject, settings)
+    return voxels, parts, run_rows
 
 
 def score_voxels(

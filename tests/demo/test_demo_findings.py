@@ -38,6 +38,11 @@ def test_planted_delay_is_recovered(fmri):
     assert fmri["delay_abs_error_s", "ridge"] <= 0.5
 
 
+@pytest.mark.parametrize("modality", ["video", "audio", "text"])
+def test_voxels_of_one_modality_are_best_explained_by_it(fmri, modality):
+    assert fmri[f"own_modality_{modality}", "ridge"] >= 0.9
+
+
 @pytest.fixture(scope="module")
 def audio(results):
     table = pd.read_csv(results / "validate" / "audio" / "metrics.csv")

@@ -17,7 +17,12 @@ from giblet.validate.report.media import Budget
 from giblet.validate.report.media_plan import MediaPlan, left_out, plan
 from giblet.validate.report.methods import methods
 from giblet.validate.report.opening import opening
-from giblet.validate.report.score_tables import level_table, score_table, subject_table
+from giblet.validate.report.score_tables import (
+    level_table,
+    partition_table,
+    score_table,
+    subject_table,
+)
 from giblet.validate.report.study import Study, load
 from giblet.validate.report.templating import render
 from giblet.validate.report.words import MODALITIES, MODALITY_NAMES
@@ -134,6 +139,7 @@ def _results(study: Study) -> dict[str, Any]:
         "charts": {name: figures.headline_charts(study, name) for name in MODALITIES},
         "region_chart": figures.region_chart(study),
         "region_table": level_table(study, "regions", "region"),
+        "partition_table": partition_table(study),
         "run_table": level_table(study, "runs", "run"),
         "histograms": figures.voxel_histograms(study),
         "loss_charts": figures.loss_charts(study),

@@ -91,6 +91,8 @@ OPTIONAL = (
      "ci_high", "n"), ("region", "source", "subject")),
     ("runs", "validate/fmri/by_run.csv", ("run", "source", "subject", "value", "ci_low", "ci_high",
      "n"), ("run", "source", "subject")),
+    ("partition", "validate/fmri/partition.csv", ("region", "part", "subject", "value", "ci_low",
+     "ci_high", "n"), ("region", "part", "subject")),
     ("sounds", "validate/audio/shown.tsv", ("file", "run", "source", "subject"),
      ("file", "run", "source", "subject")),
     ("clips", "validate/audio/clips.tsv", ("run", "tr_start", "source", "subject", "speech",

@@ -100,6 +100,27 @@ METRICS = {
     "delay_abs_error_s": Metric(
         "delay error", LOWER, "seconds between recovered and planted delay, median", digits=2
     ),
+    "unique_video": Metric("only picture", NEITHER, "variance that only the picture explains"),
+    "unique_audio": Metric("only sound", NEITHER, "variance that only the sound explains"),
+    "unique_text": Metric("only words", NEITHER, "variance that only the words explain"),
+    "shared_video_audio": Metric("picture + sound", NEITHER, "shared by picture and sound"),
+    "shared_video_text": Metric("picture + words", NEITHER, "shared by picture and words"),
+    "shared_audio_text": Metric("sound + words", NEITHER, "shared by sound and words"),
+    "shared_video_audio_text": Metric("all three", NEITHER, "shared by all three"),
+    "best_video": Metric(
+        "best explained by picture", NEITHER, "share of ridge's significant voxels"
+    ),
+    "best_audio": Metric("best explained by sound", NEITHER, "share of ridge's significant voxels"),
+    "best_text": Metric("best explained by words", NEITHER, "share of ridge's significant voxels"),
+    "own_modality_video": Metric(
+        "picture voxels found", HIGHER, "of voxels that respond to the picture only"
+    ),
+    "own_modality_audio": Metric(
+        "sound voxels found", HIGHER, "of voxels that respond to the sound only"
+    ),
+    "own_modality_text": Metric(
+        "words voxels found", HIGHER, "of voxels that respond to the words only"
+    ),
     "psnr": Metric("PSNR", HIGHER, "peak signal-to-noise ratio of the frames", digits=2),
     "ssim": Metric("SSIM", HIGHER, "structural similarity of the frames"),
     "ms_ssim": Metric("MS-SSIM", HIGHER, "structural similarity over several scales"),
@@ -125,6 +146,15 @@ METRICS = {
         "retrieval rank", LOWER, "median rank of the true sentence; 1 is best", digits=1
     ),
 }
+
+# Ridge's alone; they have their own table, not four columns.
+PARTS = (
+    *("unique_video", "unique_audio", "unique_text"),
+    *("shared_video_audio", "shared_video_text", "shared_audio_text", "shared_video_audio_text"),
+)
+BEST = ("best_video", "best_audio", "best_text")
+OWN = ("own_modality_video", "own_modality_audio", "own_modality_text")
+PARTITION = (*PARTS, *BEST, *OWN)
 
 # Of clips during which something is said.
 SPEECH_METRICS = ("stoi", "estoi", "pesq")

@@ -119,7 +119,7 @@ def test_anchors_lead_somewhere(outline):
 def test_all_media_are_in(outline):
     tags = [tag for tag, attrs in outline.elements if attrs.get("src")]
     assert (tags.count("audio"), tags.count("video")) == (10, 8)
-    assert tags.count("img") == 4 + 9 + 12 + 2 + 2  # maps, subjects, frames, plots, spectrograms
+    assert tags.count("img") == 8 + 9 + 12 + 2 + 2  # maps, subjects, frames, plots, spectrograms
 
 
 def test_configuration_and_command_are_in(page):
