@@ -18,7 +18,6 @@ from giblet.errors import ValidationError
 from giblet.validate.fmri_inputs import Files, ceiling_of, encoded, measured_bold, opened
 from giblet.validate.fmri_tables import (
     RUN_SOURCES,
-    add_encoding_identification,
     add_voxel_metrics,
     by_region,
     by_run,
@@ -26,6 +25,7 @@ from giblet.validate.fmri_tables import (
 )
 from giblet.validate.fmri_truth import add_truth_metrics
 from giblet.validate.fmri_voxels import Voxels, write_voxels
+from giblet.validate.items import Scorer
 from giblet.validate.partition import Partition, partition_rows, partition_subject
 from giblet.validate.partition_tables import add_partition
 from giblet.validate.permutation import shift_test
@@ -110,12 +110,13 @@ identification_min_distance_s, fdr_q, min_ceiling
         tests = load_test_set(files.study)
         check_predictions(files.predictions, tests)
         planted = load_truth(truth[0], files.study, tests.subjects) if truth else None
+        scorer = Scorer(table, settings, tests, chance_per_subject=True)
         for subject in tests.subjects:
             own = tests.of_runs(runs_of(files.study, subject))
             if not own.runs:
                 print(f"{subject}: no test TRs, not scored")
                 continue
-            voxel, parts, rows = _score_subject(files, own, subject, settings, table, planted)
+            voxel, parts, rows = _score_subject(files, own, subject, scorer, planted)
             region_rows += by_region(files.study, voxel, planted, subject)
             # The bootstrap draws are by far the largest part and have served their purpose.
             found[subject] = replace(voxel, draws={})
@@ -126,6 +127,7 @@ identification_min_distance_s, fdr_q, min_ceiling
                 f"{study}: no subject was scanned in a run with test TRs "
                 f"({', '.join(tests.runs)}): change the split column of the runs table"
             )
+        scorer.add_pooled()
         write_voxels(voxels, files.study, found, planted, settings)
     table.write(metrics)
     write_table(region_table, region_rows)
@@ -137,11 +139,11 @@ def _score_subject(
     files: Files,
     tests: TestSet,
     subject: str,
-    settings: Settings,
-    table: MetricTable,
+    scorer: Scorer,
     truth: Truth | None,
 ) -> tuple[Voxels, Partition, list[dict[str, object]]]:
     """Add a subject's rows to the table; return its voxels, parts and rows per run."""
+    table, settings = scorer.table, scorer.settings
     valid, changes = measured_bold(files, tests, subject)
     scored: dict[str, Scored] = {}
     run_rows: list[dict[str, object]] = []
@@ -151,7 +153,7 @@ def _score_subject(
             changes, guess, valid, tests, settings, tested=source in TESTED
         )
         x, y = changes[:, valid], guess[:, valid]
-        add_encoding_identification(table, source, subject, x, y, tests, settings)
+        scorer.identify(source, subject, y, x, tests)
         if source in RUN_SOURCES:
             run_rows += by_run(source, subject, x, y, tests, settings)
     parts = partition_subject(

@@ -10,12 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet.validate.fmri_voxels import Voxels
-from giblet.validate.identification import (
-    distractors,
-    identification_p,
-    identify,
-    similarity,
-)
 from giblet.validate.settings import Settings
 from giblet.validate.statistics import (
     bootstrap_correlations,
@@ -75,38 +69,6 @@ def _add_normalised(
     )
     above = float((voxels.r[source][usable] > ceiling).sum())
     table.add("n_above_ceiling", "voxels", source, above, subject=subject, n=n)
-
-
-def add_encoding_identification(
-    table: MetricTable,
-    source: str,
-    subject: str,
-    measured: NDArray[np.float64],
-    predicted: NDArray[np.float64],
-    tests: TestSet,
-    settings: Settings,
-) -> None:
-    """Add how often a TR's predicted pattern is most like its measured one.
-
-    Parameters
-    ----------
-    measured, predicted : arrays of shape (n, V), valid voxels, centred within segments
-    """
-    allowed = distractors(tests.run_number, tests.time_s, settings.min_distance_s)
-    scores = similarity(predicted, measured)
-    p = identification_p(
-        scores,
-        allowed,
-        tests.lengths,
-        n_permutations=settings.n_permutations,
-        min_shift_trs=tests.trs_of(settings.min_shift_s),
-        rng=np.random.default_rng(settings.seed),
-    )
-    found = identify(scores, allowed)
-    block = tests.blocks(settings.block_trs)
-    table.add_identification(source, found, block, p=p, subject=subject)
-    if source == "model":
-        table.add_chance(found.n_candidates, subject=subject)
 
 
 def by_run(

@@ -26,6 +26,7 @@ See Chandler & Scott (2011) on circular shifts; Phipson & Smyth (2010) for ``(b+
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -191,16 +192,23 @@ def expected_square(measured: Array, predicted: Array, reach: int) -> NDArray[np
 
 
 def draw_orders(
-    lengths: Lengths, n_permutations: int, min_shift_trs: int, rng: np.random.Generator
+    lengths: Lengths,
+    n_permutations: int,
+    min_shift_trs: int,
+    rngs: Sequence[np.random.Generator],
 ) -> NDArray[np.int64]:
     """Orders of the TRs under random circular shifts within segments.
+
+    Parameters
+    ----------
+    rngs : generator of each segment's shifts
 
     Returns
     -------
     array of shape (n_permutations, n_trs), int64
     """
     orders = []
-    for part in slices(lengths):
+    for part, rng in zip(slices(lengths), rngs, strict=True):
         length = part.stop - part.start
         smallest = max(1, min(min_shift_trs, length // 6))
         allowed = np.flatnonzero(_allowed(length, smallest)) if length > 1 else np.zeros(1, int)

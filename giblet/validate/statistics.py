@@ -130,6 +130,64 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def bootstrap_mean_interval(
+    cases: Sequence[tuple[Array, NDArray[np.int64]]],
+    n_bootstrap: int,
+    rng: np.random.Generator,
+    statistic: Callable[..., Any] = np.mean,
+) -> tuple[float, tuple[float, float]]:
+    """Mean over subjects of a statistic of items, and its 95 % interval.
+
+    The same blocks are drawn for all subjects: what they have in common, the film, stays in
+    common.
+
+    Parameters
+    ----------
+    cases : for each subject its values and the block of each; NaN values do not count
+    statistic : of one subject's values, np.mean or np.median
+
+    Returns
+    -------
+    value, (low, high); the interval is NaN when fewer than two blocks hold a value
+    """
+    known = [(v[np.isfinite(v)], b[np.isfinite(v)]) for v, b in cases]
+    known = [(values, block) for values, block in known if len(values)]
+    if not known:
+        return float("nan"), (float("nan"), float("nan"))
+    value = float(np.mean([statistic(values) for values, _ in known]))
+    names = np.unique(np.concatenate([block for _, block in known]))
+    if len(names) < 2:
+        return value, (float("nan"), float("nan"))
+    draws = rng.integers(len(names), size=(n_bootstrap, len(names)))
+    found = np.stack([_redrawn(*case, names, draws, statistic) for case in known], axis=1)
+    some = np.isfinite(found).any(axis=1)
+    low, high = np.percentile(np.nanmean(found[some], axis=1), [2.5, 97.5])
+    return value, (float(low), float(high))
+
+
+def _redrawn(
+    values: Array,
+    block: NDArray[np.int64],
+    names: NDArray[np.int64],
+    draws: NDArray[np.int64],
+    statistic: Callable[..., Any],
+) -> NDArray[np.float64]:
+    """Statistic of the values in each draw of blocks; NaN where a draw holds none of them.
+
+    Parameters
+    ----------
+    names : array of shape (n_blocks,), the blocks that `draws` counts
+    draws : array of shape (n_bootstrap, n_blocks)
+    """
+    parts = [np.asarray(values[block == name], float) for name in names]
+    if statistic is np.mean:
+        sums = np.array([part.sum() for part in parts])[draws].sum(1)
+        counts = np.array([len(part) for part in parts])[draws].sum(1)
+        return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    drawn = (np.concatenate([parts[k] for k in draw]) for draw in draws)
+    return np.array([statistic(part) if len(part) else np.nan for part in drawn], float)
+
+
 def bootstrap_correlations(
     x: Array, y: Array, block: NDArray[np.int64], n_bootstrap: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:

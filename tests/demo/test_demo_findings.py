@@ -49,6 +49,29 @@ def audio(results):
     return table[table["subject"].isna()].set_index(["metric", "source"])
 
 
+def pooled_scores(results, modality):
+    table = pd.read_csv(results / "validate" / modality / "metrics.csv")
+    return table[table["subject"].isna()].set_index(["metric", "source"])
+
+
+@pytest.mark.parametrize("modality", ["video", "audio", "text"])
+def test_held_out_moments_are_identified_from_measured_bold(results, modality):
+    scores = pooled_scores(results, modality)["value"]
+    for prefix in ("identification", "identification_all"):
+        chance = scores[f"{prefix}_top1", "chance"]
+        assert scores[f"{prefix}_top1", "from_bold"] >= 5 * chance
+        assert scores[f"{prefix}_top1_p", "from_bold"] < 0.001
+        assert scores[f"{prefix}_p", "from_bold"] < 0.001
+
+
+@pytest.mark.parametrize(
+    ("modality", "metric"), [("video", "ssim"), ("video", "pixel_r"), ("text", "cosine_centred")]
+)
+def test_picture_and_words_from_measured_bold_beat_the_mean(results, modality, metric):
+    scores = pooled_scores(results, modality)
+    assert scores.loc[(metric, "from_bold"), "value"] > scores.loc[(metric, "floor_mean"), "value"]
+
+
 @pytest.mark.parametrize("floor", ["floor_mean", "floor_shifted", "floor_nearest"])
 def test_sound_of_the_networks_held_out_predictions_beats_every_floor(audio, floor):
     model = audio.loc[("log_mel_distance", "model")]

@@ -48,6 +48,13 @@ IDENTIFICATION = {
     "identification_pairwise": "share",
     "identification_rank": "rank",
     "identification_p": "p",
+    "identification_top1_p": "p",
+    "identification_all_top1": "share",
+    "identification_all_top5": "share",
+    "identification_all_pairwise": "share",
+    "identification_all_rank": "rank",
+    "identification_all_p": "p",
+    "identification_all_top1_p": "p",
 }
 MODALITIES = ("video", "audio", "text")
 SUBSETS = [s for size in (1, 2, 3) for s in combinations(MODALITIES, size)]

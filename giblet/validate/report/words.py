@@ -70,7 +70,7 @@ METRICS = {
         "voxels above ceiling", NEITHER, "a flag: r should not exceed the ceiling", digits=0
     ),
     "identification_top1": Metric(
-        "identified, top 1", HIGHER, "share of held-out items picked out first among all"
+        "identified, top 1", HIGHER, "share of held-out items picked out first among distant ones"
     ),
     "identification_top5": Metric(
         "identified, top 5", HIGHER, "share of held-out items among the first five"
@@ -83,6 +83,27 @@ METRICS = {
     ),
     "identification_p": Metric(
         "identification p", LOWER, "permutation p of the pairwise identification", digits=4
+    ),
+    "identification_top1_p": Metric(
+        "identification p, top 1", LOWER, "permutation p of the share picked out first", digits=4
+    ),
+    "identification_all_top1": Metric(
+        "identified among all, top 1", HIGHER, "the same among all held-out items, near ones too"
+    ),
+    "identification_all_top5": Metric(
+        "identified among all, top 5", HIGHER, "share among the first five of all"
+    ),
+    "identification_all_pairwise": Metric(
+        "identified among all, pairwise", HIGHER, "share of all pairs in which it is nearer", 0.5
+    ),
+    "identification_all_rank": Metric(
+        "rank among all", LOWER, "median rank of the right item among all; 1 is best", digits=1
+    ),
+    "identification_all_p": Metric(
+        "p among all", LOWER, "permutation p of the pairwise identification", digits=4
+    ),
+    "identification_all_top1_p": Metric(
+        "p among all, top 1", LOWER, "permutation p of the share picked out first", digits=4
     ),
     "false_discovery_fraction": Metric(
         "false discovery fraction", LOWER, "share of significant voxels that respond to nothing"

@@ -142,7 +142,7 @@ def test_circular_covariance_is_the_sum_over_rolled_products():
 
 
 def test_orders_stay_within_segments_and_move_far_enough():
-    orders = draw_orders([30, 1, 24], 50, 5, np.random.default_rng(0))
+    orders = draw_orders([30, 1, 24], 50, 5, [np.random.default_rng(0)] * 3)
     assert orders.shape == (50, 55)
     assert (np.sort(orders, axis=1) == np.arange(55)).all()
     assert (np.sort(orders[:, :30], axis=1) == np.arange(30)).all()

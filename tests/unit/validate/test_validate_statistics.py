@@ -11,6 +11,7 @@ from giblet.validate.statistics import (
     blocks,
     bootstrap_correlations,
     bootstrap_interval,
+    bootstrap_mean_interval,
     centred,
     fdr,
     pearson,
@@ -109,3 +110,39 @@ def test_one_block_has_no_interval():
 def test_percentile_interval_is_numpys(n):
     values = np.random.default_rng(n).normal(size=n)
     assert percentile_interval(values) == pytest.approx(np.percentile(values, [2.5, 97.5]))
+
+
+@pytest.mark.parametrize("statistic", [np.mean, np.median])
+def test_interval_of_one_subject_is_the_plain_one(statistic):
+    values, block = np.random.default_rng(0).normal(size=120), np.arange(120) // 10
+    plain = bootstrap_interval(values, block, 300, np.random.default_rng(1), statistic)
+    value, interval = bootstrap_mean_interval(
+        [(values, block)], 300, np.random.default_rng(1), statistic
+    )
+    assert value == pytest.approx(statistic(values))
+    assert interval == pytest.approx(plain)
+
+
+def test_interval_over_subjects_keeps_what_they_share():
+    rng = np.random.default_rng(0)
+    block = np.arange(240) // 10
+    film = np.repeat(rng.normal(size=24), 10)
+    own = [film + 0.1 * rng.normal(size=240) for _ in range(4)]
+    value, (low, high) = bootstrap_mean_interval(
+        [(values, block) for values in own], 500, np.random.default_rng(1)
+    )
+    assert value == pytest.approx(np.mean(own))
+    # Four viewers of one film are not four films: the interval does not shrink by their number.
+    assert high - low == pytest.approx(4 * film.std() / np.sqrt(24), rel=0.25)
+
+
+def test_subject_without_values_does_not_count():
+    block = np.arange(40) // 10
+    missing = np.where(block < 2, np.nan, 1.0)
+    value, interval = bootstrap_mean_interval(
+        [(np.ones(40), block), (missing, block), (np.full(40, np.nan), block)],
+        100,
+        np.random.default_rng(0),
+    )
+    assert value == 1
+    assert interval == (1, 1)
