@@ -30,6 +30,7 @@ rule align_splits:
         **settings(
             "tr_s",
             "align/scheme",
+            "align/held_out",
             "align/test_fraction",
             "align/val_fraction",
             "align/n_blocks",

@@ -11,10 +11,11 @@ TRUTH = branch(
     then=[f"{RESULTS}/simulate/truth.h5"],
     otherwise=[],
 )
-# With scheme "runs" only the runs named test hold test TRs, otherwise all do.
+# Only whole runs that are held out hold test TRs; with blocks all runs do.
 TEST_RUNS = {
     "blocks": RUN_NAMES,
     "runs": list(RUNS.loc[RUNS["split"] == "test", "run"]),
+    "leave_one_run_out": [config["align"]["held_out"] or RUN_NAMES[-1]],
 }[config["align"]["scheme"]]
 EXAMPLES = range(1, config["validate"]["video"]["n_examples"] + 1)
 WAVS = ["original", "ceiling", "model", "from_bold", "from_predicted"]

@@ -157,6 +157,7 @@ KEYS = {
     "align/gap_s": (16, {"align_splits", *LINEAR}),
     "align/grid_height": (6, {"align_regressors"}),
     "align/grid_width": (9, {"align_regressors"}),
+    "align/held_out": ("run-1", {"align_splits"}),
     "align/hrf": ("spm", {"align_regressors"}),
     "align/max_missing_trs": (1, {"align_splits"}),
     "align/n_blocks": (2, {"align_splits"}),
