@@ -18,12 +18,13 @@ from giblet.errors import ValidationError
 from giblet.validate.fmri_inputs import Files, ceiling_of, encoded, measured_bold, opened
 from giblet.validate.fmri_tables import (
     RUN_SOURCES,
+    add_discoveries,
     add_voxel_metrics,
     by_region,
     by_run,
     regions,
 )
-from giblet.validate.fmri_truth import add_truth_metrics
+from giblet.validate.fmri_truth import add_true_discoveries, add_truth_metrics
 from giblet.validate.fmri_voxels import Voxels, write_voxels
 from giblet.validate.items import Scorer
 from giblet.validate.partition import Partition, partition_rows, partition_subject
@@ -31,7 +32,13 @@ from giblet.validate.partition_tables import add_partition
 from giblet.validate.permutation import shift_test
 from giblet.validate.predictions import check_predictions
 from giblet.validate.settings import Settings
-from giblet.validate.statistics import bootstrap_correlations, centred, fdr, pearson
+from giblet.validate.statistics import (
+    bootstrap_correlations,
+    centred,
+    fdr,
+    fdr_over_subjects,
+    pearson,
+)
 from giblet.validate.table import MetricTable, write_table
 from giblet.validate.testset import TestSet, held_out, load_test_set, runs_of
 from giblet.validate.truth import Truth, load_truth
@@ -105,6 +112,7 @@ identification_min_distance_s, fdr_q, min_ceiling
     region_rows: list[dict[str, object]] = []
     run_rows: list[dict[str, object]] = []
     found: dict[str, Voxels] = {}
+    partitions: dict[str, Partition] = {}
     part_rows: list[dict[str, object]] = []
     with opened(study, predictions, baseline, ceiling, partition, regressors) as files:
         tests = load_test_set(files.study)
@@ -121,12 +129,19 @@ identification_min_distance_s, fdr_q, min_ceiling
             # The bootstrap draws are by far the largest part and have served their purpose.
             found[subject] = replace(voxel, draws={})
             run_rows += rows
-            part_rows += partition_rows(parts, subject)
+            partitions[subject] = parts
         if not found:
             raise ValidationError(
                 f"{study}: no subject was scanned in a run with test TRs "
                 f"({', '.join(tests.runs)}): change the split column of the runs table"
             )
+        found = with_q_over_subjects(found)
+        for subject, voxel in found.items():
+            add_discoveries(table, voxel, subject, settings)
+            if planted is not None:
+                add_true_discoveries(table, voxel, planted, subject, settings)
+            add_partition(table, partitions[subject], voxel.q["ridge"], planted, subject, settings)
+            part_rows += partition_rows(partitions[subject], subject)
         scorer.add_pooled()
         write_voxels(voxels, files.study, found, planted, settings)
     table.write(metrics)
@@ -181,8 +196,20 @@ def _score_subject(
     add_voxel_metrics(table, voxels, subject, settings)
     if truth is not None:
         add_truth_metrics(table, voxels, truth, subject, settings)
-    add_partition(table, parts, voxels.q["ridge"], truth, subject, settings)
     return voxels, parts, run_rows
+
+
+def with_q_over_subjects(found: dict[str, Voxels]) -> dict[str, Voxels]:
+    """The voxels of all subjects with q values that count them all, source by source."""
+    sources = next(iter(found.values())).q
+    by_source = {
+        source: fdr_over_subjects([voxels.q[source] for voxels in found.values()])
+        for source in sources
+    }
+    return {
+        subject: replace(voxels, q={source: by_source[source][place] for source in sources})
+        for place, (subject, voxels) in enumerate(found.items())
+    }
 
 
 def score_voxels(

@@ -24,7 +24,7 @@ RUN_SOURCES = ("model", "ridge")
 
 
 def add_voxel_metrics(table: MetricTable, voxels: Voxels, subject: str, settings: Settings) -> None:
-    """Add means and medians over voxels, shares of the ceiling, and what was significant."""
+    """Add means and medians over voxels, and shares of the ceiling."""
     valid = voxels.valid
     n = int(valid.sum())
     for source, r in voxels.r.items():
@@ -34,10 +34,6 @@ def add_voxel_metrics(table: MetricTable, voxels: Voxels, subject: str, settings
             value = float(over(r[valid])) if n else float("nan")
             table.add(name, "r", source, value, subject=subject, interval=interval, n=n)
         _add_normalised(table, voxels, source, subject, settings)
-        if source in voxels.q:
-            share = float((voxels.q[source][valid] < settings.fdr_q).mean()) if n else np.nan
-            table.add("share_significant", "share", source, share, subject=subject, n=n)
-    table.add("share_significant", "share", "floor_mean", 0.0, subject=subject, n=n)
     known = np.isfinite(voxels.ceiling)
     if known.any():
         for name, over in (("r_mean", np.mean), ("r_median", np.median)):
@@ -45,6 +41,15 @@ def add_voxel_metrics(table: MetricTable, voxels: Voxels, subject: str, settings
             table.add(name, "r", "ceiling", value, subject=subject, n=int(known.sum()))
     for name in ("r_mean", "r_median"):
         table.add(name, "r", "chance", 0.0, subject=subject, n=n)
+
+
+def add_discoveries(table: MetricTable, voxels: Voxels, subject: str, settings: Settings) -> None:
+    """Add the share of voxels that pass the false discovery rate."""
+    n = int(voxels.valid.sum())
+    for source, q in voxels.q.items():
+        share = float((q[voxels.valid] < settings.fdr_q).mean()) if n else float("nan")
+        table.add("share_significant", "share", source, share, subject=subject, n=n)
+    table.add("share_significant", "share", "floor_mean", 0.0, subject=subject, n=n)
 
 
 def _add_normalised(

@@ -73,6 +73,41 @@ def fdr(p: Array) -> NDArray[np.float64]:
     return q
 
 
+def fdr_over_subjects(q: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """q values of several subjects' maps that count how many subjects show anything at all.
+
+    Each subject alone has a chance of the asked-for rate to show something in noise, so many
+    subjects together show something in somebody. Following Benjamini & Bogomolov (2014, J. R.
+    Stat. Soc. B 76:297), subjects are selected by Benjamini-Hochberg over the smallest q of
+    each (Simes' test of the whole map), and within those selected voxels are tested at the rate
+    times the share of subjects selected. The smallest rate at which a voxel is then found is
+
+        q'_v = min_k max(A_k, q_v S / k)
+
+    for S subjects and A_k the rate at which k of them are selected. Where all subjects respond
+    q' = q; where none does, any voxel in any map is found as rarely as asked for.
+
+    Parameters
+    ----------
+    q : for each subject its values within the subject, NaN where not tested
+
+    Returns
+    -------
+    list of arrays of the same shapes
+    """
+    simes = np.array([np.nanmin(one) if np.isfinite(one).any() else np.nan for one in q])
+    known = simes[np.isfinite(simes)]
+    n = len(known)
+    selected = np.sort(fdr(known))
+    out = []
+    for one in q:
+        least = np.full(one.shape, np.where(np.isfinite(one), 1.0, np.nan))
+        for k, at in enumerate(selected, start=1):
+            least = np.fmin(least, np.maximum(at, one * n / k))
+        out.append(np.where(np.isfinite(one), np.minimum(least, 1.0), np.nan))
+    return out
+
+
 def blocks(lengths: Lengths, block_trs: int) -> NDArray[np.int64]:
     """Number of the block each TR belongs to, for the bootstrap.
 

@@ -14,6 +14,7 @@ from giblet.validate.statistics import (
     bootstrap_mean_interval,
     centred,
     fdr,
+    fdr_over_subjects,
     pearson,
     percentile_interval,
 )
@@ -146,3 +147,51 @@ def test_subject_without_values_does_not_count():
     )
     assert value == 1
     assert interval == (1, 1)
+
+
+def test_q_over_subjects_changes_nothing_where_all_respond():
+    rng = np.random.default_rng(0)
+    q = [fdr(np.concatenate([np.full(20, 1e-6), rng.uniform(size=50), [np.nan]])) for _ in "abc"]
+    for before, after in zip(q, fdr_over_subjects(q), strict=True):
+        np.testing.assert_allclose(after, before, atol=2e-5)
+
+
+def test_q_over_subjects_is_what_two_steps_find():
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        p = [np.minimum(1, rng.uniform(size=30) ** rng.choice([1, 2, 4])) for _ in range(5)]
+        q = [fdr(one) for one in p]
+        after = fdr_over_subjects(q)
+        for rate in (0.01, 0.05, 0.2):
+            selected = fdr(np.array([one.min() for one in q])) <= rate
+            for one, found, chosen in zip(q, after, selected, strict=True):
+                expected = chosen & (one <= rate * selected.mean() + 1e-12)
+                np.testing.assert_array_equal(found <= rate + 1e-12, expected)
+
+
+def test_noise_in_many_subjects_shows_something_as_rarely_as_asked_for():
+    rng = np.random.default_rng(0)
+    any_within, any_over = 0, 0
+    for _ in range(400):
+        q = [fdr(rng.uniform(size=40)) for _ in range(6)]
+        any_within += any((one < 0.05).any() for one in q)
+        any_over += any((one < 0.05).any() for one in fdr_over_subjects(q))
+    assert any_within / 400 > 0.2
+    assert 0.02 < any_over / 400 < 0.08
+
+
+def test_subject_of_noise_is_not_filled_by_the_others():
+    rng = np.random.default_rng(0)
+    shares = []
+    for _ in range(50):
+        strong = [fdr(np.full(200, 1e-6)) for _ in range(5)]
+        asleep = fdr(rng.uniform(size=200))
+        shares.append((fdr_over_subjects([*strong, asleep])[-1] < 0.05).mean())
+    assert np.mean(shares) < 0.005
+
+
+def test_subject_without_tested_voxels_does_not_count():
+    q = [np.full(5, np.nan), fdr(np.array([0.001, 0.5]))]
+    after = fdr_over_subjects(q)
+    assert np.isnan(after[0]).all()
+    np.testing.assert_allclose(after[1], q[1])
