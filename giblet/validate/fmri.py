@@ -7,8 +7,8 @@ test segment late), ``floor_nearest`` (BOLD of the training TR with the nearest 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +23,14 @@ from giblet.validate.fmri_tables import (
     by_region,
     by_run,
     regions,
+    with_region_q,
 )
 from giblet.validate.fmri_truth import add_true_discoveries, add_truth_metrics
 from giblet.validate.fmri_voxels import Voxels, write_voxels
 from giblet.validate.items import Scorer
 from giblet.validate.partition import Partition, partition_rows, partition_subject
 from giblet.validate.partition_tables import add_partition
-from giblet.validate.permutation import shift_test
+from giblet.validate.permutation import ShiftNull
 from giblet.validate.predictions import check_predictions
 from giblet.validate.settings import Settings
 from giblet.validate.statistics import (
@@ -56,12 +57,14 @@ class Scored:
     r : array of shape (V,), NaN where the voxel is not valid
     draws : array of shape (n_bootstrap, V), r of resampled blocks
     p, q : arrays of shape (V,); None for a source that is not tested
+    region_p : region -> p of the mean over its voxels
     """
 
     r: NDArray[np.float64]
     draws: NDArray[np.float32]
     p: NDArray[np.float64] | None = None
     q: NDArray[np.float64] | None = None
+    region_p: dict[str, float] = field(default_factory=dict)
 
 
 def score_fmri(
@@ -145,7 +148,7 @@ identification_min_distance_s, fdr_q, min_ceiling
         scorer.add_pooled()
         write_voxels(voxels, files.study, found, planted, settings)
     table.write(metrics)
-    write_table(region_table, region_rows)
+    write_table(region_table, with_region_q(region_rows))
     write_table(run_table, run_rows)
     write_table(partition_table, part_rows)
 
@@ -160,12 +163,13 @@ def _score_subject(
     """Add a subject's rows to the table; return its voxels, parts and rows per run."""
     table, settings = scorer.table, scorer.settings
     valid, changes = measured_bold(files, tests, subject)
+    named = regions(files.study, truth)
     scored: dict[str, Scored] = {}
     run_rows: list[dict[str, object]] = []
     for source, predicted in encoded(files, tests, subject):
         guess = centred(predicted, tests.lengths)
         scored[source] = score_voxels(
-            changes, guess, valid, tests, settings, tested=source in TESTED
+            changes, guess, valid, tests, settings, named, tested=source in TESTED
         )
         x, y = changes[:, valid], guess[:, valid]
         scorer.identify(source, subject, y, x, tests)
@@ -177,7 +181,7 @@ def _score_subject(
         subject,
         changes,
         held_out(files.baseline, f"bold/{subject}/{{run}}", tests),
-        regions(files.study, truth),
+        named,
         valid,
         settings,
     )
@@ -192,6 +196,7 @@ def _score_subject(
         valid=valid,
         explained=parts.explained,
         parts=parts.parts,
+        region_p={name: one.region_p for name, one in scored.items()},
     )
     add_voxel_metrics(table, voxels, subject, settings)
     if truth is not None:
@@ -218,6 +223,7 @@ def score_voxels(
     valid: NDArray[np.bool_],
     tests: TestSet,
     settings: Settings,
+    regions: Mapping[str, NDArray[np.bool_]],
     *,
     tested: bool,
 ) -> Scored:
@@ -227,6 +233,7 @@ def score_voxels(
     ----------
     measured, predicted : arrays of shape (n, V), centred within segments
     valid : array of shape (V,), bool; the others get NaN
+    regions : region -> array of shape (V,), bool; each is tested as a whole too
     """
     r = np.where(valid, pearson(measured, predicted), np.nan)
     block = tests.blocks(settings.block_trs)
@@ -245,12 +252,15 @@ def score_voxels(
     if not tested:
         return Scored(r, draws)
     p = np.full(len(valid), np.nan)
-    p[valid] = shift_test(
-        measured[:, valid],
-        predicted[:, valid],
+    groups = np.stack([inside[valid] for inside in regions.values()])
+    null = ShiftNull(
         tests.lengths,
-        n_permutations=settings.n_permutations,
-        min_shift_trs=tests.trs_of(settings.min_shift_s),
-        seed=settings.seed,
+        settings.n_permutations,
+        tests.trs_of(settings.min_shift_s),
+        settings.seed,
+        groups,
     )
-    return Scored(r, draws, p, fdr(p))
+    null.add(measured[:, valid], predicted[:, valid])
+    p[valid] = np.nan_to_num(null.p_values(), nan=1.0)
+    region_p = dict(zip(regions, null.group_p_values().tolist(), strict=True))
+    return Scored(r, draws, p, fdr(p), region_p)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import h5py
 import numpy as np
@@ -13,6 +13,7 @@ from giblet.validate.fmri_voxels import Voxels
 from giblet.validate.settings import Settings
 from giblet.validate.statistics import (
     bootstrap_correlations,
+    fdr,
     pearson,
     percentile_interval,
 )
@@ -114,7 +115,8 @@ def by_region(
         for source in RUN_SOURCES:
             low, high = percentile_interval(voxels.draws[source][:, here].mean(1))
             value = float(voxels.r[source][here].mean())
-            yield _region_row(name, source, subject, value, low, high, int(here.sum()))
+            p = voxels.region_p[source][name]
+            yield _region_row(name, source, subject, value, low, high, int(here.sum()), p)
         known = here & np.isfinite(voxels.ceiling)
         if known.any():
             value = float(voxels.ceiling[known].mean())
@@ -122,7 +124,14 @@ def by_region(
 
 
 def _region_row(
-    region: str, source: str, subject: str, value: float, low: float, high: float, n: int
+    region: str,
+    source: str,
+    subject: str,
+    value: float,
+    low: float,
+    high: float,
+    n: int,
+    p: float = np.nan,
 ) -> dict[str, object]:
     return {
         "region": region,
@@ -132,7 +141,19 @@ def _region_row(
         "ci_low": low,
         "ci_high": high,
         "n": n,
+        "p": p,
     }
+
+
+def with_region_q(rows: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+    """The rows with a column ``q``: Benjamini-Hochberg over a source's regions and subjects."""
+    out = [{**row, "q": float("nan")} for row in rows]
+    for source in RUN_SOURCES:
+        mine = [row for row in out if row["source"] == source]
+        q = fdr(np.array([row["p"] for row in mine], float))
+        for row, value in zip(mine, q, strict=True):
+            row["q"] = float(value)
+    return out
 
 
 def regions(study: h5py.File, truth: Truth | None) -> dict[str, NDArray[np.bool_]]:

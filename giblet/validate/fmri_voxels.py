@@ -30,6 +30,7 @@ class Voxels:
     ceiling : array of shape (V,), estimated best possible r; NaN where unknown
     delay_s : array of shape (V,), time to peak the baseline found
     valid : array of shape (V,), bool
+    region_p : source -> region -> p of the mean over its voxels
     explained, parts : modalities -> array of shape (V,), see :mod:`giblet.validate.partition`
     """
 
@@ -40,6 +41,7 @@ class Voxels:
     ceiling: Scores
     delay_s: NDArray[np.float32]
     valid: NDArray[np.bool_]
+    region_p: Mapping[str, Mapping[str, float]]
     explained: Mapping[Subset, Scores]
     parts: Mapping[Subset, Scores]
 

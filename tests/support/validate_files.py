@@ -201,6 +201,8 @@ def _fmri_tables(
         table["value"] = rng.uniform(size=len(table))
         table["ci_low"], table["ci_high"] = table["value"] - 0.1, table["value"] + 0.1
         table["n"] = 70
+        if column == "region":
+            table["p"], table["q"] = rng.uniform(size=(2, len(table)))
         table.to_csv(folder / f"by_{column}.csv", index=False)
     parts = pd.DataFrame(
         [
