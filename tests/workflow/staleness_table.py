@@ -556,6 +556,7 @@ MODULES = {
     "giblet.validate.identification": SCORING,
     "giblet.validate.items": {
         "validate_audio_scores",
+        "validate_fmri_scores",
         "validate_text_scores",
         "validate_video_figures",
         "validate_video_scores",
@@ -563,7 +564,7 @@ MODULES = {
     "giblet.validate.partition": {"validate_fmri_scores"},
     "giblet.validate.partition_figures": {"validate_fmri_figures"},
     "giblet.validate.partition_tables": {"validate_fmri_scores"},
-    "giblet.validate.permutation": SCORING,
+    "giblet.validate.permutation": SCORES | {"validate_video_figures"},
     "giblet.validate.picture_scores": {"validate_video_figures", "validate_video_scores"},
     "giblet.validate.predictions": SCORING | {"validate_predict"},
     "giblet.validate.report.charts": {"validate_report"},
