@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from giblet.errors import TrainError
 from giblet.store import replacing
-from giblet.train.build import build_network, save_network
+from giblet.train.build import build_network, save_network, set_code_frequencies
 from giblet.train.checkpoint import Checkpoints, checkpoint_key
 from giblet.train.data import Batch, Study, Window, drawn_subjects, drawn_windows, open_study
 from giblet.train.history import Progress, history_row, write_history
@@ -117,15 +117,15 @@ class Training:
             int(training["window_trs"]), max(part.stop - part.start for part in self.segments)
         )
         self.weights = {name: float(training[f"{name}_weight"]) for name in MODALITIES}
-        if not any(self.weights.values()):
+        learnt = ["brain", *study.modalities]
+        if not any(self.weights[name] for name in learnt):
             raise TrainError(
-                "train: all of brain_weight, video_weight, audio_weight and text_weight are 0, "
-                "so there is nothing to learn: give one a positive weight"
+                f"train: all of {', '.join(f'{name}_weight' for name in learnt)} are 0, so there "
+                "is nothing to learn: give one a positive weight"
             )
         self.net, self.kwargs = build_network(study, seed=seed, **network)
         self.sound = sound_losses(study, training)
-        # The code head starts as the constant that its losses are held against.
-        self.net.audio_out.code_head.log_unigram.copy_(self.sound.codes.log_unigram)
+        set_code_frequencies(self.net, self.sound.codes.log_unigram)
         self.floor = {
             split: floors(study, split, self.net.frames_out, self.window_trs, self.sound)
             for split in ("train", "val")
@@ -210,6 +210,7 @@ class Training:
             n_frames=self.study.max_frames,
             code_frames=int(self.settings["code_frames"]),
             modality_dropout=float(self.settings["modality_dropout"]),
+            has=batch.stimulus.has,
             seed=self.seed,
             step=step,
         )

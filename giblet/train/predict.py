@@ -48,7 +48,7 @@ def predict_study(
         the network's brain) and ``from_predicted`` (predicted BOLD taken for measured), both
         with who ``shared``; ``from_bold`` (measured BOLD), who being each subject. video
         uint8 [n, Fo, H, W, 3]; text float32 [n, E]; latents float32 [N, D] in the codec's own
-        units; codes int16 [Q, N].
+        units; codes int16 [Q, N]. Nothing of a modality that the study lacks.
 
     Raises
     ------
@@ -146,10 +146,13 @@ def predict_window(
 def _decoded(
     study: Study, made: Decoded, mask_TN: Tensor, inside: slice, source: str
 ) -> Iterator[tuple[str, NDArray[Any]]]:
-    video = made.video[0, inside].clamp(0, 1).mul(255).round().to(torch.uint8)
-    yield f"video/{source}", video.movedim(2, -1).contiguous().numpy()  # [T, Fo, H, W, 3]
-    yield f"text/{source}", made.text[0, inside].numpy()
-    latents = made.latents[0, inside][mask_TN].numpy()  # [frames, D]
-    yield f"latents/{source}", latents * study.latent_std + study.latent_mean
-    codes = made.code_logits[0, inside][mask_TN].argmax(-1)  # [frames, Q]
-    yield f"codes/{source}", codes.T.contiguous().to(torch.int16).numpy()
+    if "video" in study.modalities:
+        video = made.video[0, inside].clamp(0, 1).mul(255).round().to(torch.uint8)
+        yield f"video/{source}", video.movedim(2, -1).contiguous().numpy()  # [T, Fo, H, W, 3]
+    if "text" in study.modalities:
+        yield f"text/{source}", made.text[0, inside].numpy()
+    if "audio" in study.modalities:
+        latents = made.latents[0, inside][mask_TN].numpy()  # [frames, D]
+        yield f"latents/{source}", latents * study.latent_std + study.latent_mean
+        codes = made.code_logits[0, inside][mask_TN].argmax(-1)  # [frames, Q]
+        yield f"codes/{source}", codes.T.contiguous().to(torch.int16).numpy()

@@ -247,6 +247,10 @@ KEYS = {
     "model/video_stride": (6, TRAINING),
     "model/video_width": (321, TRAINING),
     "model/volume_channels": ([4, 9], TRAINING),
+    "modalities": (
+        ["video", "audio"],
+        {"align_regressors", "align_splits", "align_study", "simulate_truth", "validate_report"},
+    ),
     "runs": ("runs.tsv", set()),
     "scans": ("scans.tsv", set()),
     "seed": (
@@ -397,6 +401,7 @@ KEYS = {
 ABSENT = {
     "align/scheme": {"validate_audio_figures", *ASIDE},
     "brain/kind": {"validate_fmri_maps", *ASIDE},
+    "modalities": {"validate_text_figures", "validate_text_scores", *ASIDE},
     "features/video/backbone": {"benchmark_codecs", "train_codec"},
 }
 
@@ -465,6 +470,7 @@ MODULES = {
         *NETWORK,
     },
     "giblet.jobs": EVERY,
+    "giblet.model.absent": NETWORK,
     "giblet.model.audio": NETWORK,
     "giblet.model.basis": NETWORK,
     "giblet.model.brain": NETWORK,
@@ -474,6 +480,7 @@ MODULES = {
     "giblet.model.pool": NETWORK,
     "giblet.model.stimulus": NETWORK,
     "giblet.model.video": NETWORK,
+    "giblet.model.widths": NETWORK,
     "giblet.simulate.anatomy": {"simulate_truth"},
     "giblet.simulate.bold": {"simulate_bold"},
     "giblet.simulate.drives": {"simulate_truth"},

@@ -205,22 +205,28 @@ def ceilings(study: Study) -> dict[str, str]:
             "The ceiling is what the other subjects' responses say about a subject's own "
             f"(inter-subject): mean r {value_text(study.scores['fmri'], 'r_mean', 'ceiling')}."
         )
-    audio = study.scores["audio"]
+    if "audio" in study.scores:
+        out["audio"] = _codec_ceiling(study.scores["audio"])
+    if "video" in study.scores:
+        psnr = value_text(study.scores["video"], "psnr", "ceiling")
+        out["video"] = (
+            "The ceiling is the cached frames through the video encoder and back: PSNR "
+            f"{psnr}, in dB."
+        )
+    out["text"] = "The ceiling is retrieval with the true embedding."
+    return out
+
+
+def _codec_ceiling(audio: Scores) -> str:
     measured = [
         f"{metric(name).label} {value_text(audio, name, 'ceiling')}"
         for name in ("stoi", "si_sdr", "log_spectral_distance")
         if value_text(audio, name, "ceiling") != "–"
     ]
-    out["audio"] = (
+    return (
         "The ceiling is the original sound through the audio codec and back, with no network "
         f"between. Measured here: {listed(measured) or 'nothing'}. No decoding can sound better."
     )
-    psnr = value_text(study.scores["video"], "psnr", "ceiling")
-    out["video"] = (
-        f"The ceiling is the cached frames through the video encoder and back: PSNR {psnr}, in dB."
-    )
-    out["text"] = "The ceiling is retrieval with the true embedding."
-    return out
 
 
 def speech(study: Study) -> str:
