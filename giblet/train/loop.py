@@ -16,13 +16,14 @@ from giblet.errors import TrainError
 from giblet.store import replacing
 from giblet.train.build import build_network, save_network, set_code_frequencies
 from giblet.train.checkpoint import Checkpoints, checkpoint_key
-from giblet.train.data import Batch, Study, Window, drawn_subjects, drawn_windows, open_study
+from giblet.train.data import Batch, Study, open_study
 from giblet.train.history import Progress, history_row, write_history
 from giblet.train.losses import MODALITIES, floors
 from giblet.train.objective import draw, evaluate, training_loss
 from giblet.train.optim import learning_rate, make_optimizer, pick_device
 from giblet.train.sound import SOUND_SETTINGS, sound_losses
 from giblet.train.start import start_from_ridge
+from giblet.train.windows import Window, drawn_subjects, drawn_windows
 
 # Settings of the config block `train`; the others are the network's.
 TRAINING = (

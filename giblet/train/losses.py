@@ -14,9 +14,10 @@ from torch import Tensor
 from giblet.errors import TrainError
 from giblet.model.network import Decoded
 from giblet.model.stimulus import Stimulus
-from giblet.train.data import Batch, Study, tiles
+from giblet.train.data import Batch, Study
 from giblet.train.sound import EVEN, SOUND_TERMS, SoundLosses
 from giblet.train.sums import Sums
+from giblet.train.windows import tiles
 
 TERMS = ("brain", "video", *SOUND_TERMS, "text")
 MODALITIES = ("brain", "video", "audio", "text")

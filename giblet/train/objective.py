@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from giblet.model.network import Decoded, GibletNet
-from giblet.train.data import Batch, Study, tiles
+from giblet.train.data import Batch, Study
 from giblet.train.losses import (
     brain_sums,
     fractions,
@@ -23,6 +23,7 @@ from giblet.train.losses import (
 )
 from giblet.train.sound import SoundLosses
 from giblet.train.sums import Sums
+from giblet.train.windows import tiles
 
 PATHS = ("model", "from_bold")
 

@@ -19,7 +19,8 @@ from torch import Tensor
 from giblet.errors import TrainError
 from giblet.model.network import Decoded, GibletNet
 from giblet.train.build import load_network
-from giblet.train.data import Study, Window, open_study, tiles
+from giblet.train.data import Study, open_study
+from giblet.train.windows import Window, tiles
 
 WINDOW_TRS = 48
 Predictions = dict[str, list[NDArray[Any]]]

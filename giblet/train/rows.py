@@ -11,7 +11,8 @@ from torch import Tensor
 
 from giblet.model.audio import AudioEncoder
 from giblet.model.network import GibletNet
-from giblet.train.data import GAP, SPLITS, Study, Window, tiles
+from giblet.train.data import GAP, SPLITS, Study
+from giblet.train.windows import Window, tiles
 
 MAX_ROWS = 4000  # of each split; kernels are as large as this squared
 N_FOLDS = 4

@@ -530,6 +530,7 @@ MODULES = {
     "giblet.train.spectrum": TRAINING,
     "giblet.train.start": TRAINING,
     "giblet.train.sums": TRAINING,
+    "giblet.train.windows": NETWORK,
     "giblet.train.variants": {"train_ablation_audio"},
     "giblet.validate.ablation_scores": COMPARING,
     "giblet.validate.ablation_table": {"validate_ablation_audio_table"},

@@ -11,9 +11,10 @@ import torch
 from giblet.errors import TrainError
 from giblet.model.stimulus import Stimulus
 from giblet.train.build import load_network
-from giblet.train.data import open_study, tiles
+from giblet.train.data import open_study
 from giblet.train.objective import draw
 from giblet.train.predict import predict_study
+from giblet.train.windows import tiles
 from tests.support.networks import random_stimulus, small_network, train
 from tests.support.study_files import MODALITIES, make_study
 
