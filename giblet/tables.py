@@ -107,6 +107,28 @@ def load_scans(path: str | Path, runs: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def check_unseen(unseen: list[str], scans: pd.DataFrame) -> None:
+    """Refuse subjects to train without that were never scanned, or nobody to train on.
+
+    Raises
+    ------
+    TableError
+        Naming the subjects that there are.
+    """
+    subjects = list(dict.fromkeys(scans["subject"]))
+    unknown = [name for name in unseen if name not in subjects]
+    if unknown:
+        raise TableError(
+            f"config key 'train/unseen_subjects' names {unknown[0]!r}, the scans table has "
+            f"{', '.join(subjects)}: correct the name"
+        )
+    if subjects and not set(subjects) - set(unseen):
+        raise TableError(
+            f"config key 'train/unseen_subjects' names all subjects ({', '.join(subjects)}), so "
+            "there is nobody to train on: take one out"
+        )
+
+
 def simulated_runs(dataset: str, n_trs: list[int]) -> pd.DataFrame:
     """Runs table of a simulated film: one run per entry of `n_trs`."""
     folder = f"results/{dataset}/simulate"

@@ -15,6 +15,7 @@ from giblet.fingerprint import CodeIndex
 try:
     giblet_config.complete(config)
     RUNS, SCANS = tables.load_study(config)
+    tables.check_unseen(config["train"]["unseen_subjects"], SCANS)
     MODALITIES = tables.study_modalities(config["modalities"], RUNS)
 except GibletError as error:
     raise WorkflowError(f"{type(error).__name__}: {error}") from error

@@ -87,14 +87,14 @@ class Batch:
 
 
 class Study:
-    """An open study file. Use :func:`open_study`."""
+    """An open study file, seen without some of its subjects. Use :func:`open_study`."""
 
-    def __init__(self, file: h5py.File) -> None:
+    def __init__(self, file: h5py.File, without: Sequence[str] = ()) -> None:
         self.file = file
         self.path = str(file.filename)
         tr = Fraction(*(int(part) for part in file.attrs["tr_s"]))
         self.tr_s = str(tr)
-        self.subjects: list[str] = json.loads(file.attrs["subjects"])
+        self.subjects = _remaining(file, without)
         self.runs = [self._open_run(name) for name in json.loads(file.attrs["runs"])]
         first = file[f"runs/{self.runs[0].name}"]
         self.modalities = [name for name, part in PARTS.items() if part in first]
@@ -296,6 +296,17 @@ class Study:
         out["audio_mask"][inside] = mask
 
 
+def _remaining(file: h5py.File, without: Sequence[str]) -> list[str]:
+    subjects: list[str] = json.loads(file.attrs["subjects"])
+    unknown = [name for name in without if name not in subjects]
+    if unknown:
+        raise TrainError(
+            f"{file.filename} has no subject {unknown[0]!r} to leave out, it has "
+            f"{', '.join(subjects)}: correct train/unseen_subjects"
+        )
+    return [name for name in subjects if name not in without]
+
+
 def _columns(group: h5py.Group, name: str) -> int:
     """Columns of a dataset with one row a TR or codec frame; 0 if it is not there."""
     return int(group[name].shape[1]) if name in group else 0
@@ -310,7 +321,7 @@ def _per_tr(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: type) -
 
 
 @contextmanager
-def open_study(path: str | Path) -> Iterator[Study]:
-    """Open a study read-only."""
+def open_study(path: str | Path, without: Sequence[str] = ()) -> Iterator[Study]:
+    """Open a study read-only, as if the subjects `without` had not been scanned."""
     with reading(path, stage="align") as file:
-        yield Study(file)
+        yield Study(file, without)

@@ -30,7 +30,8 @@ TRAINING = (
     "batch_windows", "bf16", "brain_weight", "video_weight", "audio_weight", "text_weight",
     "checkpoint_every", "clip_norm", "code_frames", "delay_lr_scale", "device",
     "eval_every", "lr", "modality_dropout", "patience", "start", "start_lr_scale", "steps",
-    "subjects_per_step", "warmup_steps", "weight_decay", "window_trs", *SOUND_SETTINGS,
+    "subjects_per_step", "unseen_subjects", "warmup_steps", "weight_decay", "window_trs",
+    *SOUND_SETTINGS,
 )  # fmt: skip
 
 
@@ -76,7 +77,7 @@ def train_network(
     """
     training = {name: settings.pop(name) for name in TRAINING}
     network = {name: value for name, value in settings.items() if name != "name"}
-    with open_study(study) as opened:
+    with open_study(study, without=training["unseen_subjects"]) as opened:
         run = Training(opened, seed=seed, training=training, network=network)
         key = checkpoint_key(opened, {"seed": seed, **training, **network})
         kept = Checkpoints(Path(checkpoints) / f"{Path(model).parent.name}-{key}")
@@ -312,6 +313,7 @@ class Training:
             "val": state["best"],
             "constant_predictor": self.floor,
             "start": state["started"],
+            "subjects": self.study.subjects,
             "parameters": sum(part.numel() for part in self.net.parameters()),
             "layer_widths": self.net.layer_widths(),
             "seconds": round(state["seconds"], 1),

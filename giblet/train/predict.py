@@ -114,19 +114,15 @@ def window_drives(net: GibletNet, study: Study, window: Window) -> WindowDrives:
     n_trs, inside = high - low, slice(window.start - low, window.stop - low)
     z = net.features(batch.stimulus)  # [1, C + T + follow, P]
     shared = net.drive(z)
-    bold = {
-        study.subjects[number]: net.bold(net.drive(z, number), n_trs + follow)[0, inside]
-        for number in scanned
-    }
+    # By name: one that training did not see has no number in the network, and the shared map.
+    bold = {name: net.bold(net.drive(z, name), n_trs + follow)[0, inside] for name in run.subjects}
     drives = {"model/shared": shared[:, net.context_trs :][:, :n_trs]}
     predicted = net.bold(shared, n_trs + follow)
     # Nothing was measured after the run's end, and nothing may be fed back from there.
     predicted[:, run.n_trs - low :] = 0
     drives["from_predicted/shared"] = net.from_bold(predicted, None, n_trs)
-    for row, number in enumerate(scanned):
-        drives[f"from_bold/{study.subjects[number]}"] = net.from_bold(
-            batch.bold[row], number, n_trs
-        )
+    for row, name in enumerate(run.subjects):
+        drives[f"from_bold/{name}"] = net.from_bold(batch.bold[row], name, n_trs)
     index = torch.from_numpy(run.audio_index[low:high])  # [T, 2]
     return WindowDrives(bold, drives, index.diff(dim=1).T, inside)
 

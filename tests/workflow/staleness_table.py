@@ -371,6 +371,7 @@ KEYS = {
     "train/warmup_steps": (3, TRAINING),
     "train/weight_decay": (0.009, TRAINING),
     "train/window_trs": (17, TRAINING),
+    "train/unseen_subjects": (["sub-02"], TRAINING),
     "validate/audio/clip_trs": (9, COMPARING | {"validate_audio_scores"}),
     "validate/audio/decode_from": ("quantised", {"validate_audio_decode"}),
     "validate/audio/figures/dpi": (111, {"validate_audio_figures"}),

@@ -89,6 +89,7 @@ def _about(study: Study, config: dict[str, Any], runs: list[str]) -> dict[str, A
     """What was run, with what, and how to run it again."""
     paragraphs, cited = methods(config)
     counts = provenance.split_counts(study.splits)
+    unseen = config.get("train", {}).get("unseen_subjects", [])
     subjects = [] if study.voxels is None else list(study.voxels.of_subject)
     return {
         "config": config,
@@ -97,7 +98,8 @@ def _about(study: Study, config: dict[str, Any], runs: list[str]) -> dict[str, A
         "tr_s": config["tr_s"],
         "runs": runs,
         "subjects": subjects,
-        "unseen": config.get("train", {}).get("unseen_subjects", []),
+        "unseen": unseen,
+        "unseen_scores": summary.unseen(study, unseen),
         "splits": counts,
         "voxels": study.voxels,
         "simulated": study.simulated,

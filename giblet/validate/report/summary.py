@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -226,6 +227,23 @@ def _codec_ceiling(audio: Scores) -> str:
     return (
         "The ceiling is the original sound through the audio codec and back, with no network "
         f"between. Measured here: {listed(measured) or 'nothing'}. No decoding can sound better."
+    )
+
+
+def unseen(study: Study, names: Sequence[str]) -> str:
+    """How well those that training never saw are predicted, against those that it saw."""
+    scores = study.scores["fmri"].of_subjects("r_normalised_median", "model")
+    new = [score.value for who, score in scores.items() if who in names]
+    known = [score.value for who, score in scores.items() if who not in names]
+    if not new or not known:
+        return ""
+    one, other = float(np.mean(new)), float(np.mean(known))
+    ratio = f" (ratio {number(one / other, 2)})" if other > 0 else ""
+    return (
+        f"Training never saw {listed(list(names))}: by the map that all subjects share, their "
+        f"median r as a share of the ceiling is {number(one)}, that of the others "
+        f"{number(other)}{ratio}. Their BOLD had no part in training or in choosing weights, but "
+        "in the mask, the ceiling and their own standardisation."
     )
 
 

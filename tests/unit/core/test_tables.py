@@ -139,3 +139,13 @@ def test_modalities_that_the_table_lacks_are_refused(write, configured, rows, me
     runs = tables.load_runs(write(f"run\tmovie\ttext\tn_trs\n{rows}", "runs.tsv"))
     with pytest.raises(TableError, match=message):
         tables.study_modalities(configured, runs)
+
+
+def test_subjects_to_train_without_have_to_be_in_the_scans_table():
+    runs = tables.simulated_runs("demo", [10])
+    scans = tables.simulated_scans("demo", runs, 2)
+    tables.check_unseen(["sub-02"], scans)
+    with pytest.raises(TableError, match="names 'sub-03', the scans table has sub-01, sub-02"):
+        tables.check_unseen(["sub-03"], scans)
+    with pytest.raises(TableError, match="nobody to train on"):
+        tables.check_unseen(["sub-02", "sub-01"], scans)
