@@ -52,7 +52,6 @@ def benchmark_codecs(
     speech_files: Sequence[str],
     music_files: Sequence[str],
     mixed_files: Sequence[str],
-    text_is_speech: bool,
     max_runs: int,
     seconds: float,
     listen_s: float,
@@ -87,7 +86,7 @@ def benchmark_codecs(
     sounds = []
     for run in drawn_runs(runs, max_runs, seed):
         at = list(runs).index(run)
-        heard: dict[str, Any] = {"run": run, "tr_s": tr_s, "text_is_speech": text_is_speech}
+        heard: dict[str, Any] = {"run": run, "tr_s": tr_s}
         sounds.append(run_sound(audio[at], text[at], **heard, **about))
     named = {"speech": speech_files, "music": music_files, "mixed": mixed_files}
     sounds += [file_sound(path, kind, **about) for kind in named for path in named[kind]]

@@ -16,6 +16,8 @@ from giblet.timing import Exact, trs_overlapping
 
 HERE = "features/benchmark_codecs"
 SPEECH, MIXED = "speech", "mixed"
+# Share of an excerpt during which something is said, for it to count as speech.
+SPOKEN_SHARE = 0.5
 # Shorter sounds have too few frames for the scores.
 SHORTEST_S = 1.0
 
@@ -54,12 +56,16 @@ def run_sound(
     sample_rate_hz: int,
     seconds: float,
     seed: int,
-    text_is_speech: bool,
 ) -> Sound:
     """Excerpt of a run's sound.
 
-    It counts as speech when at least half of its TRs have text and `text_is_speech`, as mixed
-    otherwise.
+    It counts as speech when the annotation says that something is said during at least half of
+    it, as mixed otherwise, also where the annotation does not say.
+
+    Raises
+    ------
+    MediaError
+        If the sound has another rate, or the table does not tell speech.
     """
     import pandas as pd
     import soundfile
@@ -73,10 +79,13 @@ def run_sound(
         start, length = excerpt(file.frames, sample_rate_hz, seconds, seed, run)
         file.seek(start)
         samples = file.read(length, dtype="float32")
-    table = pd.read_csv(text, sep="\t", dtype=str, keep_default_na=False)
+    table = pd.read_csv(text, sep="\t")
+    if "speech" not in table:
+        raise MediaError(f"{text}: no column 'speech': run stimulus again")
     begin, end = start / sample_rate_hz, (start + length) / sample_rate_hz
-    heard = [bool(table["text"][k].strip()) for k in trs_overlapping(begin, end, tr_s, len(table))]
-    spoken = text_is_speech and bool(heard) and 2 * sum(heard) >= len(heard)
+    during = list(trs_overlapping(begin, end, tr_s, len(table)))
+    # The mean of no TR, or of one that is not known, is no number, and no speech.
+    spoken = bool(during) and table["speech"].to_numpy(float)[during].mean() >= SPOKEN_SHARE
     return Sound(run, SPEECH if spoken else MIXED, begin, samples)
 
 

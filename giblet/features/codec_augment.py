@@ -12,8 +12,12 @@ Floats = NDArray[np.floating]
 
 
 def equaliser(rng: np.random.Generator, n_bins: int) -> NDArray[np.float64]:
-    """Smooth random gain over the bins of a spectrum, some 5 dB up and down."""
-    gains_db = rng.normal(0, 5, 8)
+    """Smooth random gain over the bins of a spectrum.
+
+    Some 5 dB up and down, about a line that falls by up to 24 dB or rises by up to 6: film
+    sound and old recordings have far more bass than speech by itself.
+    """
+    gains_db = rng.normal(0, 5, 8) + rng.uniform(-24, 6) * np.linspace(0, 1, 8)
     return 10 ** (np.interp(np.linspace(0, 7, n_bins), np.arange(8), gains_db) / 20)
 
 

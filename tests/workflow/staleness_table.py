@@ -198,7 +198,6 @@ KEYS = {
     "features/benchmark_codecs/opus_kbps": ([6], set()),
     "features/benchmark_codecs/seconds": (19, set()),
     "features/benchmark_codecs/speech_files": (["x"], set()),
-    "features/benchmark_codecs/text_is_speech": (False, set()),
     "features/benchmark_codecs/value_bits": ([4], set()),
     "features/benchmark_codecs/window_s": (0.06, set()),
     "features/text/batch_size": (33, {"features_text"}),

@@ -212,13 +212,18 @@ def test_runs_are_drawn_in_their_order():
 
 
 @pytest.mark.parametrize(
-    ("spoken", "text_is_speech", "kind"),
-    [(8, True, "speech"), (4, True, "speech"), (3, True, "mixed"), (8, False, "mixed")],
+    ("shares", "kind"),
+    [
+        ([1.0] * 8, "speech"),
+        ([1.0] * 4 + [0.0] * 4, "speech"),
+        ([1.0] * 3 + [0.5] + [0.0] * 4, "mixed"),
+        ([float("nan")] * 8, "mixed"),
+    ],
 )
-def test_a_run_is_speech_where_half_of_it_has_text(tmp_path, spoken, text_is_speech, kind):
+def test_a_run_is_speech_where_something_is_said_half_of_the_time(tmp_path, shares, kind):
     audio = write(tmp_path / "audio.wav", sound(12 * RATE))
-    text = ["word"] * spoken + [""] * (8 - spoken)
-    pd.DataFrame({"tr": range(8), "text": text}).to_csv(tmp_path / "t.tsv", sep="\t", index=False)
+    table = pd.DataFrame({"tr": range(8), "text": "word", "speech": shares})
+    table.to_csv(tmp_path / "t.tsv", sep="\t", index=False)
     found = run_sound(
         audio,
         tmp_path / "t.tsv",
@@ -227,9 +232,23 @@ def test_a_run_is_speech_where_half_of_it_has_text(tmp_path, spoken, text_is_spe
         sample_rate_hz=RATE,
         seconds=60,
         seed=1,
-        text_is_speech=text_is_speech,
     )
     assert (found.kind, found.start_s, len(found.samples)) == (kind, 0, 12 * RATE)
+
+
+def test_a_table_that_does_not_tell_speech_is_refused(tmp_path):
+    audio = write(tmp_path / "audio.wav", sound(12 * RATE))
+    pd.DataFrame({"tr": range(8), "text": "word"}).to_csv(tmp_path / "t.tsv", sep="\t")
+    with pytest.raises(MediaError, match=r"t\.tsv: no column 'speech': run stimulus again"):
+        run_sound(
+            audio,
+            tmp_path / "t.tsv",
+            run="r",
+            tr_s=1.5,
+            sample_rate_hz=RATE,
+            seconds=1,
+            seed=1,
+        )
 
 
 def test_a_run_at_another_rate_is_refused(tmp_path):
@@ -243,7 +262,6 @@ def test_a_run_at_another_rate_is_refused(tmp_path):
             sample_rate_hz=RATE,
             seconds=1,
             seed=1,
-            text_is_speech=True,
         )
 
 

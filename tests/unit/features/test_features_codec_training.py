@@ -16,7 +16,7 @@ from giblet.features import codec_augment, codec_material, codec_quality
 from giblet.features.codec import Codec
 from giblet.features.codec_export import save_codec
 from giblet.features.codec_lapped import lapped_basis, start_from_lapped_transform
-from giblet.features.codec_losses import ReconstructionLoss
+from giblet.features.codec_losses import ReconstructionLoss, third_octaves
 from giblet.features.codec_quantiser import (
     follow,
     perplexity,
@@ -278,6 +278,47 @@ def test_an_error_counts_by_the_level_of_its_band() -> None:
         for name, tone in (("loud", low), ("quiet", high))
     }
     assert wrong["quiet"] > 5 * wrong["loud"]
+
+
+def test_the_envelope_term_orders_sounds_as_stoi_does() -> None:
+    from pystoi import stoi
+
+    rng = np.random.default_rng(0)
+    n = 4 * RATE_HZ
+    spoken = (np.sin(np.arange(n) * 2 * np.pi * 4 / RATE_HZ) > 0) * rng.standard_normal(n) * 0.1
+    worse = [spoken + level * rng.standard_normal(n) for level in (0.003, 0.01, 0.03, 0.1)]
+    loss = ReconstructionLoss(RATE_HZ)
+    wanted = torch.from_numpy(spoken).float()[None]
+    terms = [
+        float(loss.terms(torch.from_numpy(made).float()[None], wanted)["envelope"])
+        for made in worse
+    ]
+    intelligible = [float(stoi(spoken, made, RATE_HZ)) for made in worse]
+    assert np.all(np.diff(terms) > 0)
+    assert np.all(np.diff(intelligible) < 0)
+    assert terms[0] == pytest.approx(1 - intelligible[0], abs=0.05)
+
+
+def test_silence_has_no_envelope_to_keep() -> None:
+    made = (1e-3 * torch.randn(2, RATE_HZ, generator=seeded())).requires_grad_()
+    envelope = ReconstructionLoss(RATE_HZ).terms(made, torch.zeros(2, RATE_HZ))["envelope"]
+    envelope.backward()
+    assert float(envelope.detach()) == 0
+    assert torch.isfinite(made.grad).all()  # type: ignore[union-attr]
+
+
+def test_thirds_of_an_octave_share_the_bins_between_150_hz_and_half_the_rate() -> None:
+    bands = third_octaves(12000, 512)
+    hz = np.arange(257) * 12000 / 512
+    inside = (hz >= 150 * 2 ** (-1 / 6)) & (hz < 4800 * 2 ** (1 / 6))
+    np.testing.assert_array_equal(bands.sum(0).numpy(), inside)
+    assert len(bands) == 16
+
+
+def test_an_empty_recording_is_passed_over(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "spoken.wav", noise(3 * RATE_HZ), RATE_HZ)
+    (tmp_path / "empty.g722").touch()
+    assert len(codec_material.folder_pool(tmp_path, RATE_HZ).other) > 0
 
 
 def test_the_schedule_warms_up_falls_and_ends_by_the_clock() -> None:
