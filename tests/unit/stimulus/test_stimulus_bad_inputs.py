@@ -95,7 +95,7 @@ CASES: dict[str, Case] = {
     "no sound": (
         lambda m: sound(m.film("x.mp4", sound=False), missing="error"),
         MediaError,
-        "has no sound: name a film with an audio stream, or set stimulus/audio/missing to "
+        "has no sound: name a film with an audio stream, set stimulus/audio/missing to "
         "'silence'",
     ),
     "subtitles only": (
