@@ -1,5 +1,7 @@
 """The description of the full-size network is of the network itself, and does not drift."""
 
+import json
+import math
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -101,3 +103,12 @@ def test_command_rewrites_page_and_drawing(tmp_path, full):
     assert "old" not in text
     assert table(full) in text
     assert drawing.read_text() == diagram(full)
+
+
+def test_sizes_of_the_codec_are_those_of_the_packaged_one():
+    folder = ROOT / "giblet" / "features" / "codecs" / "giblet-12khz"
+    codec = json.loads((folder / "config.json").read_text())
+    sizes = Sizes()
+    assert sizes.latent_dim == codec["hidden_size"]
+    assert sizes.codebook_size == codec["codebook_size"]
+    assert sizes.hop_length == math.prod(codec["upsampling_ratios"])
