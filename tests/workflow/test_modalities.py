@@ -10,7 +10,12 @@ import yaml
 
 from tests.support.checkout import TINY
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("modalities")]
+pytestmark = [
+    pytest.mark.workflow,
+    pytest.mark.xdist_group("modalities"),
+    # A whole study each: minutes on a machine that others use as well.
+    pytest.mark.timeout(1200),
+]
 
 RUNS = ("run-1", "run-2")
 NAMES = {"video": "picture", "audio": "sound", "text": "words"}
