@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from giblet.align.lengths import run_lengths
+from giblet.align.lengths import run_lengths, stimulus_files
 from giblet.errors import AlignError
 from giblet.store import replacing
 from giblet.timing import Exact, as_fraction, seconds_to_trs
@@ -50,8 +50,8 @@ def write_splits(
     Parameters
     ----------
     frames, audio, text
-        Stimulus and feature files of each run, in the order of `runs`; only their headers
-        (and the small ``valid`` array) are read.
+        Stimulus and feature files of each run, in the order of `runs`, none for a modality that
+        the study lacks; only their headers (and the small ``valid`` array) are read.
     scans
         Cleaned BOLD file of each (subject, run).
     run_splits
@@ -61,7 +61,7 @@ def write_splits(
     delays_trs
         The baseline's delays; the gap has to be longer than the longest of them.
     """
-    stimuli = list(zip(frames, audio, text, strict=True))
+    stimuli = stimulus_files(len(runs), frames, audio, text)
     lengths, film = run_lengths(runs, stimuli, scans, tr_s=tr_s, max_missing_trs=max_missing_trs)
     codes = plan_splits(
         {run: film[run][: lengths[run]] for run in runs},

@@ -253,6 +253,10 @@ KEYS = {
     "model/video_stride": (6, TRAINING),
     "model/video_width": (321, TRAINING),
     "model/volume_channels": ([4, 9], TRAINING),
+    "modalities": (
+        ["video", "audio"],
+        {"align_regressors", "align_splits", "align_study", "simulate_truth", "validate_report"},
+    ),
     "runs": ("runs.tsv", set()),
     "scans": ("scans.tsv", set()),
     "seed": (
@@ -373,6 +377,7 @@ KEYS = {
     "train/warmup_steps": (3, TRAINING),
     "train/weight_decay": (0.009, TRAINING),
     "train/window_trs": (17, TRAINING),
+    "train/unseen_subjects": (["sub-02"], TRAINING),
     "validate/audio/clip_trs": (9, COMPARING | {"validate_audio_scores"}),
     "validate/audio/decode_from": ("quantised", {"validate_audio_decode"}),
     "validate/audio/figures/dpi": (111, {"validate_audio_figures"}),
@@ -403,6 +408,7 @@ KEYS = {
 ABSENT = {
     "align/scheme": {"validate_audio_figures", *ASIDE},
     "brain/kind": {"validate_fmri_maps", *ASIDE},
+    "modalities": {"validate_text_figures", "validate_text_scores", *ASIDE},
     "features/video/backbone": {"benchmark_codecs", "train_codec"},
 }
 
@@ -471,8 +477,12 @@ MODULES = {
         *NETWORK,
     },
     "giblet.jobs": EVERY,
+    "giblet.model.absent": NETWORK,
     "giblet.model.audio": NETWORK,
     "giblet.model.basis": NETWORK,
+    "giblet.model.describe": set(),
+    "giblet.model.diagram": set(),
+    "giblet.model.full_size": set(),
     "giblet.model.brain": NETWORK,
     "giblet.model.heads": NETWORK,
     "giblet.model.hrf": NETWORK,
@@ -480,6 +490,7 @@ MODULES = {
     "giblet.model.pool": NETWORK,
     "giblet.model.stimulus": NETWORK,
     "giblet.model.video": NETWORK,
+    "giblet.model.widths": NETWORK,
     "giblet.simulate.anatomy": {"simulate_truth"},
     "giblet.simulate.bold": {"simulate_bold"},
     "giblet.simulate.drives": {"simulate_truth"},
@@ -530,6 +541,7 @@ MODULES = {
     "giblet.train.spectrum": TRAINING,
     "giblet.train.start": TRAINING,
     "giblet.train.sums": TRAINING,
+    "giblet.train.windows": NETWORK,
     "giblet.train.variants": {"train_ablation_audio"},
     "giblet.validate.ablation_scores": COMPARING,
     "giblet.validate.ablation_table": {"validate_ablation_audio_table"},

@@ -15,6 +15,7 @@ NEITHER = 0
 BETTER = {HIGHER: "higher is better", LOWER: "lower is better"}
 
 MODALITIES = ("fmri", "video", "audio", "text")
+STIMULUS_MODALITIES = MODALITIES[1:]
 MODALITY_NAMES = {"fmri": "Brain", "video": "Picture", "audio": "Sound", "text": "Words"}
 
 FLOORS = ("floor_mean", "floor_shifted", "floor_nearest")
