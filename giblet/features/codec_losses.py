@@ -59,6 +59,9 @@ def third_octaves(sample_rate_hz: int, n_fft: int) -> Tensor:
 class ReconstructionLoss(nn.Module):
     """Weighted sum of the four terms over all windows."""
 
+    envelope_hann: Tensor
+    thirds: Tensor
+
     def __init__(self, sample_rate_hz: int) -> None:
         super().__init__()
         for window, n_mels in zip(WINDOWS, MELS, strict=True):
