@@ -63,13 +63,17 @@ def films(suffix):
     )
 
 
+def table(columns, cells):
+    return f"run\t{columns}\n" + "".join(f"{run}\t{cells}\n" for run in RUNS)
+
+
 def check_results(results, there):
     """What the study has is scored, what it lacks is nowhere, and the report tells which."""
     for modality in NAMES:
-        table = results / "validate" / modality / "metrics.csv"
-        assert table.exists() == (modality in there)
+        path = results / "validate" / modality / "metrics.csv"
+        assert path.exists() == (modality in there)
         if modality in there:
-            scores = pd.read_csv(table)
+            scores = pd.read_csv(path)
             found = scores[scores["metric"] == "identification_pairwise"]
             assert {"model", "from_bold"} <= set(found.dropna(subset=["value"])["source"])
     encoding = pd.read_csv(results / "validate" / "fmri" / "metrics.csv")
@@ -110,10 +114,8 @@ def test_sound_alone(study):
 
 @pytest.mark.slow
 def test_words_alone_need_no_film(study):
-    table = "run\ttext\tn_trs\n" + "".join(
-        f"{run}\tmine/{run}_annotations.tsv\t100\n" for run in RUNS
-    )
-    code, output = study(table)
+    texts = "".join(f"{run}\tmine/{run}_annotations.tsv\t100\n" for run in RUNS)
+    code, output = study(f"run\ttext\tn_trs\n{texts}")
     assert code == 0, output[-4000:]
     training = check_results(study.results, ["text"])
     assert set(training["constant_predictor"]["train"]) == {"brain", "text"}
@@ -124,10 +126,10 @@ def test_words_alone_need_no_film(study):
     ("runs", "modalities", "expected"),
     [
         (films("wav"), ["audio", "smell"], "'smell' is not one of ['video', 'audio', 'text']"),
-        ("run\tn_trs\nrun-1\t100\n", None, "names neither films nor texts"),
-        ("run\tn_trs\ttext\nrun-1\t100\ta.tsv\n", ["audio"], "run 'run-1' has no movie"),
-        ("run\tmovie\nrun-1\ta.mp4\n", ["text"], "no run has a text in the runs table"),
-        ("run\ttext\nrun-1\ta.tsv\n", None, "run 'run-1' has neither a movie nor n_trs"),
+        (table("n_trs", "9"), None, "names neither films nor texts"),
+        (table("n_trs\ttext", "9\ta.tsv"), ["audio"], "run 'run-1' has no movie"),
+        (table("movie", "a.mp4"), ["text"], "no run has a text in the runs table"),
+        (table("text", "a.tsv"), None, "run 'run-1' has neither a movie nor n_trs"),
     ],
 )
 def test_refused_before_anything_runs(study, runs, modalities, expected):
