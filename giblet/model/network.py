@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from giblet.model.absent import AbsentAudio, AbsentEncoder, AbsentText, AbsentVideo
 from giblet.model.across_trs import across_trs as over_trs
 from giblet.model.audio import AudioDecoder, AudioEncoder
 from giblet.model.brain import (
@@ -44,11 +45,13 @@ class GibletNet(nn.Module):
     n_voxels, grid_shape
         Voxels (or parcels), and the cropped volume they lie in; an empty grid for parcels.
     frames, height, width, frames_out
-        Frames of a TR in, their size, and frames of a TR out.
+        Frames of a TR in, their size, and frames of a TR out; 0 for a study without pictures.
     n_codebooks, codebook_size, latent_dim, n_mels, max_frames
-        Sizes of the audio codec and spectrum, and codec frames of the longest TR.
+        Sizes of the audio codec and spectrum, and codec frames of the longest TR; 0 for a study
+        without sound.
     text_dim, video_embedding_dim
-        Sizes of the text embedding and of the video backbone's output (0: none).
+        Sizes of the text embedding (0 for a study without words) and of the video backbone's
+        output (0: none).
     bottleneck
         Units of layer 7, fewer than in any other layer.
     video_width, audio_width, text_width
@@ -137,16 +140,21 @@ class GibletNet(nn.Module):
             "within_tr": within_tr,
         }
         # 2A, 2B, 2C
-        self.video_in = VideoEncoder(frames=frames, within_tr=within_tr, **picture)
-        self.audio_in = AudioEncoder(n_mels=n_mels, **codec)
-        self.text_in = nn.Linear(text_dim, text_dim)
+        self.video_in = (
+            VideoEncoder(frames=frames, within_tr=within_tr, **picture)
+            if frames
+            else AbsentEncoder()
+        )
+        self.audio_in = AudioEncoder(n_mels=n_mels, **codec) if max_frames else AbsentEncoder()
+        self.text_in = nn.Linear(text_dim, text_dim) if text_dim else AbsentEncoder()
         # 3, 4
         n_in = (
             self.video_in.n_features + video_embedding_dim,
             self.audio_in.n_features,
-            text_dim + 1,
+            text_dim + 1 if text_dim else 0,
         )
-        widths = (video_width, audio_width, text_width)
+        shares = zip((video_width, audio_width, text_width), n_in, strict=True)
+        widths = tuple(width if n else 0 for width, n in shares)
         features = sum(widths)
         around: dict[str, Any] = {
             "hidden": context_hidden, "kernel_trs": context_kernel_trs, "dropout": dropout
@@ -184,30 +192,45 @@ class GibletNet(nn.Module):
         self.unpool = Unpool(n_in, widths)
         self.unpool.mirror(self.pool)
         # 12A, 12B, 12C and 13
-        self.video_out = VideoDecoder(frames_out=frames_out, **picture)
-        self.audio_out = AudioDecoder(
-            n_features=self.audio_in.n_features, n_basis=audio_basis, **codec
-        )
-        self.text_out = nn.Linear(text_dim, text_dim)
+        self.video_out = VideoDecoder(frames_out=frames_out, **picture) if frames else AbsentVideo()
+        heads: dict[str, Any] = {"n_features": self.audio_in.n_features, "n_basis": audio_basis}
+        self.audio_out = AudioDecoder(**heads, **codec) if max_frames else AbsentAudio()
+        self.text_out = nn.Linear(text_dim, text_dim) if text_dim else AbsentText()
         for identity in (self.text_in, self.text_out):
-            nn.init.eye_(identity.weight)
-            nn.init.zeros_(identity.bias)
+            if isinstance(identity, nn.Linear):
+                nn.init.eye_(identity.weight)
+                nn.init.zeros_(identity.bias)
         self.sizes = (text_dim, n_voxels, features, bottleneck, height * width * 3)
         check_widths(self.layer_widths())
 
     # -- stimulus to brain -------------------------------------------------------------------
 
     def raw_features(self, stimulus: Stimulus) -> list[Tensor]:
-        """Layers 1 and 2: features [B, T, I] of video, audio and text, in their own units."""
-        video = self.video_in(stimulus.video)
+        """Layers 1 and 2: features [B, T, I] of video, audio and text, in their own units.
+
+        Zero of what the stimulus lacks, none of what the network does not know.
+        """
+        made = (self._video_features, self._audio_features, self._text_features)
+        return [
+            find(stimulus) if n and there else stimulus.text.new_zeros(*stimulus.valid.shape, n)
+            for find, n, there in zip(made, self.pool.n_in, stimulus.has, strict=True)
+        ]
+
+    def _video_features(self, stimulus: Stimulus) -> Tensor:
+        video: Tensor = self.video_in(stimulus.video)
         if stimulus.video_embedding.shape[-1]:
             video = torch.cat([video, stimulus.video_embedding], dim=2)
-        audio = self.audio_in(
+        return video
+
+    def _audio_features(self, stimulus: Stimulus) -> Tensor:
+        found: Tensor = self.audio_in(
             stimulus.codes, stimulus.latents, stimulus.log_mel, stimulus.audio_mask
         )
+        return found
+
+    def _text_features(self, stimulus: Stimulus) -> Tensor:
         said = stimulus.text_valid[..., None].to(stimulus.text.dtype)  # [B, T, 1]
-        text = torch.cat([self.text_in(stimulus.text) * said, said], dim=2)  # [B, T, E + 1]
-        return [video, audio, text]
+        return torch.cat([self.text_in(stimulus.text) * said, said], dim=2)  # [B, T, E + 1]
 
     def features(self, stimulus: Stimulus, keep: Tensor | None = None) -> Tensor:
         """Layer 4: features [B, T, P].
@@ -217,7 +240,8 @@ class GibletNet(nn.Module):
         keep : bool [B, 3], optional
             Modalities (video, audio, text) that the network may see; all by default.
         """
-        present = stimulus.valid[..., None].expand(-1, -1, 3)  # [B, T, 3]
+        has = torch.tensor(stimulus.has, device=stimulus.valid.device)  # [3]
+        present = stimulus.valid[..., None] & has  # [B, T, 3]
         if keep is not None:
             present = present & keep[:, None, :]
         return self.context_in(self.pool(self.raw_features(stimulus), present))

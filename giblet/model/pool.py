@@ -23,7 +23,7 @@ class Pool(nn.Module):
     Parameters
     ----------
     n_in
-        Features of each modality, in the order of `MODALITIES`.
+        Features of each modality, in the order of `MODALITIES`; 0 where the study lacks it.
     widths
         Its share of the common features.
     """
@@ -35,11 +35,11 @@ class Pool(nn.Module):
         super().__init__()
         self.n_in, self.widths = n_in, widths
         self.turns = nn.ModuleList(
-            nn.Linear(inward, width) for inward, width in zip(n_in, widths, strict=True)
+            _turn(inward, width) for inward, width in zip(n_in, widths, strict=True)
         )
         for turn in self.turns:
-            assert isinstance(turn, nn.Linear)
-            _orthonormal(turn)
+            if isinstance(turn, nn.Linear):
+                _orthonormal(turn)
         self.register_buffer("mean", torch.zeros(sum(n_in)))
         self.register_buffer("std", torch.ones(sum(n_in)))
 
@@ -67,7 +67,7 @@ class Unpool(nn.Module):
         super().__init__()
         self.n_out, self.widths = n_out, widths
         self.turns = nn.ModuleList(
-            nn.Linear(width, outward) for outward, width in zip(n_out, widths, strict=True)
+            _turn(width, outward) for outward, width in zip(n_out, widths, strict=True)
         )
         self.register_buffer("mean", torch.zeros(sum(n_out)))
         self.register_buffer("std", torch.ones(sum(n_out)))
@@ -85,12 +85,16 @@ class Unpool(nn.Module):
     def mirror(self, pool: Pool) -> None:
         """Start as the inverse of `pool`."""
         for mine, its in zip(self.turns, pool.turns, strict=True):
-            assert isinstance(mine, nn.Linear)
-            assert isinstance(its, nn.Linear)
-            mine.weight.copy_(its.weight.T)
-            mine.bias.zero_()
+            if isinstance(mine, nn.Linear) and isinstance(its, nn.Linear):
+                mine.weight.copy_(its.weight.T)
+                mine.bias.zero_()
         self.mean.copy_(pool.mean)
         self.std.copy_(pool.std)
+
+
+def _turn(n_in: int, n_out: int) -> nn.Module:
+    """A linear map; of a modality that the study lacks, nothing to map."""
+    return nn.Linear(n_in, n_out) if n_in and n_out else nn.Identity()
 
 
 def _orthonormal(layer: nn.Linear) -> None:

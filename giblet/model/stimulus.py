@@ -47,6 +47,12 @@ class Stimulus:
     valid: Tensor
     video_embedding: Tensor
 
+    @property
+    def has(self) -> tuple[bool, bool, bool]:
+        """Whether there is any video, audio and text; arrays of no size stand for none."""
+        parts = (self.video, self.codes, self.text)
+        return (parts[0].shape[2] > 0, parts[1].shape[2] > 0, parts[2].shape[2] > 0)
+
     def to(self, device: torch.device | str) -> Stimulus:
         """The same stimulus on another device."""
         return Stimulus(**{part.name: getattr(self, part.name).to(device) for part in fields(self)})

@@ -14,22 +14,24 @@ from torch import Tensor, nn
 
 from giblet.errors import TrainError
 from giblet.store import replacing
-from giblet.train.build import build_network, save_network
+from giblet.train.build import build_network, save_network, set_code_frequencies
 from giblet.train.checkpoint import Checkpoints, checkpoint_key
-from giblet.train.data import Batch, Study, Window, drawn_subjects, drawn_windows, open_study
+from giblet.train.data import Batch, Study, open_study
 from giblet.train.history import Progress, history_row, write_history
 from giblet.train.losses import MODALITIES, floors
 from giblet.train.objective import draw, evaluate, training_loss
 from giblet.train.optim import learning_rate, make_optimizer, pick_device
 from giblet.train.sound import SOUND_SETTINGS, sound_losses
 from giblet.train.start import start_from_ridge
+from giblet.train.windows import Window, drawn_subjects, drawn_windows
 
 # Settings of the config block `train`; the others are the network's.
 TRAINING = (
     "batch_windows", "bf16", "brain_weight", "video_weight", "audio_weight", "text_weight",
     "checkpoint_every", "clip_norm", "code_frames", "delay_lr_scale", "device",
     "eval_every", "lr", "modality_dropout", "patience", "start", "start_lr_scale", "steps",
-    "subjects_per_step", "warmup_steps", "weight_decay", "window_trs", *SOUND_SETTINGS,
+    "subjects_per_step", "unseen_subjects", "warmup_steps", "weight_decay", "window_trs",
+    *SOUND_SETTINGS,
 )  # fmt: skip
 
 
@@ -75,7 +77,7 @@ def train_network(
     """
     training = {name: settings.pop(name) for name in TRAINING}
     network = {name: value for name, value in settings.items() if name != "name"}
-    with open_study(study) as opened:
+    with open_study(study, without=training["unseen_subjects"]) as opened:
         run = Training(opened, seed=seed, training=training, network=network)
         key = checkpoint_key(opened, {"seed": seed, **training, **network})
         kept = Checkpoints(Path(checkpoints) / f"{Path(model).parent.name}-{key}")
@@ -117,15 +119,15 @@ class Training:
             int(training["window_trs"]), max(part.stop - part.start for part in self.segments)
         )
         self.weights = {name: float(training[f"{name}_weight"]) for name in MODALITIES}
-        if not any(self.weights.values()):
+        learnt = ["brain", *study.modalities]
+        if not any(self.weights[name] for name in learnt):
             raise TrainError(
-                "train: all of brain_weight, video_weight, audio_weight and text_weight are 0, "
-                "so there is nothing to learn: give one a positive weight"
+                f"train: all of {', '.join(f'{name}_weight' for name in learnt)} are 0, so there "
+                "is nothing to learn: give one a positive weight"
             )
         self.net, self.kwargs = build_network(study, seed=seed, **network)
         self.sound = sound_losses(study, training)
-        # The code head starts as the constant that its losses are held against.
-        self.net.audio_out.code_head.log_unigram.copy_(self.sound.codes.log_unigram)
+        set_code_frequencies(self.net, self.sound.codes.log_unigram)
         self.floor = {
             split: floors(study, split, self.net.frames_out, self.window_trs, self.sound)
             for split in ("train", "val")
@@ -210,6 +212,7 @@ class Training:
             n_frames=self.study.max_frames,
             code_frames=int(self.settings["code_frames"]),
             modality_dropout=float(self.settings["modality_dropout"]),
+            has=batch.stimulus.has,
             seed=self.seed,
             step=step,
         )
@@ -310,6 +313,7 @@ class Training:
             "val": state["best"],
             "constant_predictor": self.floor,
             "start": state["started"],
+            "subjects": self.study.subjects,
             "parameters": sum(part.numel() for part in self.net.parameters()),
             "layer_widths": self.net.layer_widths(),
             "seconds": round(state["seconds"], 1),

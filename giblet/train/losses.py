@@ -13,9 +13,10 @@ from torch import Tensor
 
 from giblet.errors import TrainError
 from giblet.model.stimulus import Decoded, Stimulus
-from giblet.train.data import Batch, Study, tiles
+from giblet.train.data import Batch, Study
 from giblet.train.sound import EVEN, SOUND_TERMS, SoundLosses
 from giblet.train.sums import Sums
+from giblet.train.windows import tiles
 
 TERMS = ("brain", "video", *SOUND_TERMS, "text")
 MODALITIES = ("brain", "video", "audio", "text")
@@ -49,33 +50,35 @@ def stimulus_sums(
     code_frames: Tensor | None = None,
     starts: Tensor | None = None,
 ) -> None:
-    """Errors of frames, sound and text over the target TRs.
+    """Errors of frames, sound and text over the target TRs, of what is shown and made of them.
 
     Parameters
     ----------
     code_frames, starts
         See :meth:`giblet.train.sound.SoundLosses.add`.
     """
-    weight = target_BT.to(torch.float32)
-    index = frames_out_index(shown.video.shape[2], made.video.shape[2])
-    frames = shown.video[:, :, index].movedim(-1, 3)  # [B, T, Fo, 3, H, W]
-    difference = made.video.float() - frames.to(torch.float32).mul_(1 / 255)
-    error = difference.square().flatten(2).mean(2)  # [B, T]
-    sums.add("video", (error * weight).sum(), float(weight.sum()))
-
-    sound.add(
-        sums,
-        made.latents,
-        made.code_logits,
-        shown,
-        target_BT,
-        code_frames=code_frames,
-        starts=starts,
-    )
-
-    said = (shown.text_valid & target_BT).to(torch.float32)
-    error = (made.text.float() - shown.text).square().mean(2)  # [B, T]
-    sums.add("text", (error * said).sum(), float(said.sum()))
+    has_video, has_audio, has_text = shown.has
+    if has_video and made.video.shape[2]:
+        weight = target_BT.to(torch.float32)
+        index = frames_out_index(shown.video.shape[2], made.video.shape[2])
+        frames = shown.video[:, :, index].movedim(-1, 3)  # [B, T, Fo, 3, H, W]
+        difference = made.video.float() - frames.to(torch.float32).mul_(1 / 255)
+        error = difference.square().flatten(2).mean(2)  # [B, T]
+        sums.add("video", (error * weight).sum(), float(weight.sum()))
+    if has_audio and made.latents.shape[2]:
+        sound.add(
+            sums,
+            made.latents,
+            made.code_logits,
+            shown,
+            target_BT,
+            code_frames=code_frames,
+            starts=starts,
+        )
+    if has_text and made.text.shape[2]:
+        said = (shown.text_valid & target_BT).to(torch.float32)
+        error = (made.text.float() - shown.text).square().mean(2)  # [B, T]
+        sums.add("text", (error * said).sum(), float(said.sum()))
 
 
 class Constant:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from giblet.model.network import GibletNet
 from giblet.model.stimulus import Decoded
-from giblet.train.data import Batch, Study, tiles
+from giblet.train.data import Batch, Study
 from giblet.train.losses import (
     brain_sums,
     fractions,
@@ -24,6 +24,7 @@ from giblet.train.losses import (
 )
 from giblet.train.sound import SoundLosses
 from giblet.train.sums import Sums
+from giblet.train.windows import tiles
 
 PATHS = ("model", "from_bold")
 
@@ -40,9 +41,22 @@ class Draws:
 
 
 def draw(
-    batch: Batch, *, n_frames: int, code_frames: int, modality_dropout: float, seed: int, step: int
+    batch: Batch,
+    *,
+    n_frames: int,
+    code_frames: int,
+    modality_dropout: float,
+    seed: int,
+    step: int,
+    has: tuple[bool, bool, bool] = (True, True, True),
 ) -> Draws:
-    """Subjects whose brains are passed through, modalities shown, codec frames and TRs scored."""
+    """Subjects whose brains are passed through, modalities shown, codec frames and TRs scored.
+
+    Parameters
+    ----------
+    has
+        Which of video, audio and text the study has; one of those is always shown.
+    """
     rng = np.random.default_rng([seed, step, 3])
     scanned = batch.bold_valid.numpy()
     chosen = [
@@ -51,7 +65,8 @@ def draw(
     through = int(rng.integers(-1, len(batch.subjects)))
     keep = rng.random((len(batch.windows), 3)) >= modality_dropout
     # At least one modality is left, whichever would have been dropped last.
-    keep[np.arange(len(keep)), rng.integers(0, 3, len(keep))] = True
+    there = np.flatnonzero(has)
+    keep[np.arange(len(keep)), there[rng.integers(0, len(there), len(keep))]] = True
     picked = None
     if code_frames and code_frames < n_frames:
         picked = torch.from_numpy(np.sort(rng.choice(n_frames, code_frames, replace=False)))

@@ -25,8 +25,9 @@ from giblet.model.stimulus import Decoded
 from giblet.sound_scores import at_stoi_rate, is_silent, stoi_10khz
 from giblet.store import replacing
 from giblet.train.build import load_network
-from giblet.train.data import Study, Window, open_study, tiles
+from giblet.train.data import Study, open_study
 from giblet.train.predict import WINDOW_TRS, window_drives
+from giblet.train.windows import Window, tiles
 from giblet.validate.soundtracks import Decoder, read_original
 
 SPLITS = ("val", "test")

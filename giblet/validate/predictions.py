@@ -71,8 +71,13 @@ def write_predictions(
 
 
 def codec_index(study: h5py.File, tests: TestSet, run: str) -> NDArray[np.int64]:
-    """Range of each test TR in its run's test codec frames laid one after the other."""
+    """Range of each test TR in its run's test codec frames laid one after the other.
+
+    Empty ranges in a study without sound.
+    """
     trs = tests.trs[tests.runs.index(run)]
+    if f"runs/{run}/audio_index" not in study:
+        return np.zeros((len(trs), 2), np.int64)
     index = study[f"runs/{run}/audio_index"][:][trs]
     edges = np.concatenate([[0], np.cumsum(index[:, 1] - index[:, 0])])
     return np.stack([edges[:-1], edges[1:]], axis=1).astype(np.int64)

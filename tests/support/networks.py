@@ -88,6 +88,7 @@ TRAINING: dict[str, Any] = {
     "window_trs": 16,
     "batch_windows": 2,
     "subjects_per_step": 0,
+    "unseen_subjects": [],
     "lr": 0.001,
     "start_lr_scale": 0.1,
     "delay_lr_scale": 20,

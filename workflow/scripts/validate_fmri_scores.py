@@ -11,11 +11,13 @@ with job(snakemake) as j:
         j.input.predictions,
         j.input.baseline,
         j.input.ceiling,
+        j.input.partition,
         j.input.regressors,
         j.input.truth,
         metrics=j.output.metrics,
         voxels=j.output.voxels,
         region_table=j.output.region_table,
         run_table=j.output.run_table,
+        partition_table=j.output.partition_table,
         **params,
     )

@@ -94,6 +94,8 @@ def test_small_volume_names_the_setting():
 
 SIZES = {"tiny": (1102, [12, 15, 12]), "sherlock": (70_000, [53, 63, 52]), "": (3666, [18, 22, 18])}
 
+FULL = (85_000, [61, 73, 61])
+
 
 def shipped():
     """Model settings of every shipped configuration, with sizes of its kind of study."""
@@ -103,6 +105,8 @@ def shipped():
     yield "defaults", default, SIZES["sherlock"]
     demo = {**default, **yaml.safe_load((config / "config.yaml").read_text())["model"]}
     yield "demo", demo, SIZES[""]
+    for path in sorted(config.glob("model/*.yaml")):
+        yield path.stem, {**demo, **yaml.safe_load(path.read_text())["model"]}, FULL
     for path in sorted(config.glob("datasets/*.yaml")):
         model = {**demo, **(yaml.safe_load(path.read_text()) or {}).get("model", {})}
         if model != demo:

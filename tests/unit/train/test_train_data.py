@@ -9,15 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from giblet.errors import TrainError
-from giblet.train.data import (
-    GAP,
-    SPLITS,
-    Window,
-    drawn_subjects,
-    drawn_windows,
-    open_study,
-    tiles,
-)
+from giblet.train.data import GAP, SPLITS, open_study
+from giblet.train.windows import Window, drawn_subjects, drawn_windows, tiles
 from tests.support.study_files import make_study
 
 

@@ -8,7 +8,7 @@ import torch
 
 from giblet.errors import TrainError
 from giblet.model.stimulus import Decoded
-from giblet.train.data import open_study, tiles
+from giblet.train.data import open_study
 from giblet.train.losses import (
     Constant,
     brain_sums,
@@ -21,6 +21,7 @@ from giblet.train.losses import (
 )
 from giblet.train.sound import sound_losses
 from giblet.train.sums import Sums
+from giblet.train.windows import tiles
 from tests.support.codecs import small_codec, with_codec
 from tests.support.networks import TRAINING
 from tests.support.study_files import make_study

@@ -11,8 +11,9 @@ import torch
 
 from giblet.errors import StoreError, TrainError
 from giblet.train.build import load_network
-from giblet.train.data import Window, open_study
+from giblet.train.data import open_study
 from giblet.train.predict import predict_study
+from giblet.train.windows import Window
 from tests.support.networks import train
 from tests.support.study_files import make_study
 

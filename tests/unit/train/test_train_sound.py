@@ -13,9 +13,10 @@ from giblet.errors import CodecError, TrainError
 from giblet.features.codec import Codec
 from giblet.model.heads import CodeHead
 from giblet.train.codes import CodeTargets, codebook_weights, log_unigram, soft_labels
-from giblet.train.data import Window, open_study
+from giblet.train.data import open_study
 from giblet.train.sound import sound_losses, whitener
 from giblet.train.spectrum import SPACING, SpectralDistance, excerpts, spectrum_of
+from giblet.train.windows import Window
 from tests.support.codecs import small_codec, with_codec
 from tests.support.networks import TRAINING, train
 from tests.support.study_files import make_study

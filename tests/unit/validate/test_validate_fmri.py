@@ -25,6 +25,7 @@ def score(inputs, folder, statistics, *, truth=True, **changed):
         "voxels": folder / "voxels.h5",
         "region_table": folder / "by_region.csv",
         "run_table": folder / "by_run.csv",
+        "partition_table": folder / "partition.csv",
     }
     options = {"fdr_q": 0.05, "min_ceiling": 0.1, **statistics, **changed}
     score_fmri(
@@ -32,6 +33,7 @@ def score(inputs, folder, statistics, *, truth=True, **changed):
         inputs.predictions,
         inputs.baseline,
         inputs.ceiling,
+        inputs.partition,
         inputs.regressors,
         [inputs.truth] if truth else [],
         **paths,
