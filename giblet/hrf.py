@@ -16,6 +16,7 @@ from giblet.timing import Exact, as_fraction, seconds_to_trs
 OVERSAMPLING = 50
 DURATION_S = 32.0
 KINDS = ("glover", "spm", "shift", "none")
+SHAPES = ("dispersion", "undershoot")
 
 
 def hrf_kernel(
@@ -54,14 +55,48 @@ def hrf_kernel(
         return kernel[:n_lags]
     if kind not in KINDS:
         raise ConfigError(f"unknown HRF {kind!r}: use one of {', '.join(KINDS)}")
-    fine = _impulse_response(kind, tr, duration_s, shift_s)
+    kernel = _per_tr(_impulse_response(kind, tr, duration_s, shift_s), n_lags)
+    return kernel / kernel.sum()
+
+
+def shape_kernels(
+    tr_s: Exact, *, shift_s: float = 0.0, duration_s: float = DURATION_S
+) -> NDArray[np.float64]:
+    """What may be added to the Glover response to change its shape, one row each of `SHAPES`.
+
+    ``dispersion``: the derivative by the first gamma function's dispersion (in seconds), of the
+    informed basis set (Friston et al. 1998, NeuroImage 7:30), its sign such that the sum is
+    wider. ``undershoot``: SPM's response less Glover's, whose undershoot is later and smaller.
+    Both keep the response's sum at 1.
+
+    Parameters
+    ----------
+    tr_s, shift_s, duration_s
+        As for :func:`hrf_kernel`.
+
+    Returns
+    -------
+    array of shape (2, n_lags), float64, each row summing to 0
+    """
+    tr = float(as_fraction(tr_s, "tr_s"))
+    n_lags = seconds_to_trs(duration_s, tr_s)
+    glover = hrf_kernel("glover", tr_s, shift_s=shift_s, duration_s=duration_s)
+    spm = hrf_kernel("spm", tr_s, shift_s=shift_s, duration_s=duration_s)
+    plain = _per_tr(_impulse_response("glover", tr, duration_s, shift_s), n_lags)
+    narrower = _per_tr(_impulse_response("glover_dispersion", tr, duration_s, shift_s), n_lags)
+    # d(k / sum k) for d k = -narrower: the sum of the result stays 1.
+    wider = (glover * narrower.sum() - narrower) / plain.sum()
+    return np.stack([wider, spm - glover])
+
+
+def _per_tr(fine: NDArray[np.float64], n_lags: int) -> NDArray[np.float64]:
+    """Response to a stimulus of one TR, from that to an impulse on the fine grid."""
     box = np.full(OVERSAMPLING, 1.0 / OVERSAMPLING)
     # Volume k is acquired over TR k, so the response is averaged over it as well: the second
     # box, read at the end of the TR.
     response = np.convolve(np.convolve(fine, box), box)
     kernel = response[OVERSAMPLING - 1 :: OVERSAMPLING][:n_lags]
-    kernel = np.pad(kernel, (0, n_lags - len(kernel)))
-    return kernel / kernel.sum()
+    return np.pad(kernel, (0, n_lags - len(kernel)))
 
 
 def _impulse_response(
@@ -70,7 +105,11 @@ def _impulse_response(
     """Impulse response on a grid of tr / OVERSAMPLING seconds, zero before the impulse."""
     from nilearn.glm.first_level import hemodynamic_models as models
 
-    make = models.glover_hrf if kind == "glover" else models.spm_hrf
+    make = {
+        "glover": models.glover_hrf,
+        "glover_dispersion": models.glover_dispersion_derivative,
+        "spm": models.spm_hrf,
+    }[kind]
     pad_s = max(0.0, -shift_s)
     fine = make(tr, oversampling=OVERSAMPLING, time_length=duration_s + pad_s, onset=0.0)
     step = tr / OVERSAMPLING

@@ -20,6 +20,7 @@ from giblet.config import Schema, defaults, read_schema
 from giblet.errors import ConfigError, TableError
 from giblet.timing import as_fraction
 
+MODALITIES = ("video", "audio", "text")
 RUNS = read_schema("runs")
 SCANS = read_schema("scans")
 
@@ -30,7 +31,8 @@ def load_runs(path: str | Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame indexed by position with the columns of the module's docstring;
-    ``n_trs`` 0 stands for "as long as the film", ``text`` "" for "no text".
+    ``n_trs`` 0 stands for "as long as the film", ``movie`` "" for "no film" and ``text`` "" for
+    "no text".
     """
     table = _read(path, RUNS)
     _refuse_duplicates(path, table, ["run"])
@@ -46,7 +48,50 @@ def load_runs(path: str | Path) -> pd.DataFrame:
         raise TableError(
             f"{path}: split is {wrong.iloc[0]!r}: use train, val or test, or leave it empty"
         )
+    endless = table.loc[(table["movie"] == "") & (table["n_trs"] == 0), "run"]
+    if len(endless):
+        raise TableError(
+            f"{path}: run {endless.iloc[0]!r} has neither a movie nor n_trs, so that its length is "
+            "not known: name a film, or its length in TRs in the column 'n_trs'"
+        )
     return table
+
+
+def study_modalities(configured: list[str] | None, runs: pd.DataFrame) -> list[str]:
+    """Which of `MODALITIES` a study has, in that order.
+
+    Parameters
+    ----------
+    configured
+        Config key ``modalities``; None for all that the runs table names.
+
+    Raises
+    ------
+    TableError
+        If the runs table lacks what is configured, names films for some runs only, or names
+        neither films nor texts.
+    """
+    silent = runs.loc[runs["movie"] == "", "run"]
+    has_text = bool((runs["text"] != "").any())
+    if configured is None:
+        found = ["text"] if has_text else []
+        configured = found if len(silent) == len(runs) else ["video", "audio", *found]
+    if not configured:
+        raise TableError(
+            "the runs table names neither films nor texts: fill in its column 'movie' or 'text'"
+        )
+    wanted = [name for name in MODALITIES if name in configured]
+    if len(silent) and wanted != ["text"]:
+        raise TableError(
+            f"run {silent.iloc[0]!r} has no movie in the runs table, but the study has "
+            f"{', '.join(wanted)}: name its film, or set config key 'modalities' to [text]"
+        )
+    if "text" in wanted and not has_text:
+        raise TableError(
+            f"config key 'modalities' is {wanted}, but no run has a text in the runs table: name "
+            "one in the column 'text', or leave text out of 'modalities'"
+        )
+    return wanted
 
 
 def load_scans(path: str | Path, runs: pd.DataFrame) -> pd.DataFrame:
@@ -60,6 +105,28 @@ def load_scans(path: str | Path, runs: pd.DataFrame) -> pd.DataFrame:
             f"{', '.join(runs['run'])}: add it there or correct the scans table"
         )
     return table
+
+
+def check_unseen(unseen: list[str], scans: pd.DataFrame) -> None:
+    """Refuse subjects to train without that were never scanned, or nobody to train on.
+
+    Raises
+    ------
+    TableError
+        Naming the subjects that there are.
+    """
+    subjects = list(dict.fromkeys(scans["subject"]))
+    unknown = [name for name in unseen if name not in subjects]
+    if unknown:
+        raise TableError(
+            f"config key 'train/unseen_subjects' names {unknown[0]!r}, the scans table has "
+            f"{', '.join(subjects)}: correct the name"
+        )
+    if subjects and not set(subjects) - set(unseen):
+        raise TableError(
+            f"config key 'train/unseen_subjects' names all subjects ({', '.join(subjects)}), so "
+            "there is nobody to train on: take one out"
+        )
 
 
 def simulated_runs(dataset: str, n_trs: list[int]) -> pd.DataFrame:

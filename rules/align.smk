@@ -1,18 +1,24 @@
 """align: stimulus and brain on one time axis, split, and stored as training reads them."""
 
+FRAMES = if_has("video", f"{RESULTS}/stimulus/{{run}}/frames.h5")
+AUDIO_FEATURES = if_has("audio", f"{RESULTS}/features/{{run}}/audio.h5")
+TEXT_FEATURES = if_has("text", f"{RESULTS}/features/{{run}}/text.h5")
 # Features of a video backbone replace the picture summaries when one is configured.
-VIDEO_FEATURES = branch(
-    lookup(dpath="features/video/backbone", within=config),
-    cases={"none": []},
-    otherwise=f"{RESULTS}/features/{{run}}/video.h5",
+VIDEO_FEATURES = if_has(
+    "video",
+    branch(
+        lookup(dpath="features/video/backbone", within=config),
+        cases={"none": []},
+        otherwise=f"{RESULTS}/features/{{run}}/video.h5",
+    ),
 )
 
 
 rule align_splits:
     input:
-        frames=per_run(f"{RESULTS}/stimulus/{{run}}/frames.h5"),
-        audio=per_run(f"{RESULTS}/features/{{run}}/audio.h5"),
-        text=per_run(f"{RESULTS}/features/{{run}}/text.h5"),
+        frames=per_run(FRAMES),
+        audio=per_run(AUDIO_FEATURES),
+        text=per_run(TEXT_FEATURES),
         scans=per_scan(f"{RESULTS}/brain/{{subject}}/{{run}}.h5"),
     output:
         splits=f"{RESULTS}/align/splits.tsv",
@@ -30,6 +36,7 @@ rule align_splits:
         **settings(
             "tr_s",
             "align/scheme",
+            "align/held_out",
             "align/test_fraction",
             "align/val_fraction",
             "align/n_blocks",
@@ -48,9 +55,9 @@ rule align_splits:
 
 rule align_regressors:
     input:
-        frames=f"{RESULTS}/stimulus/{{run}}/frames.h5",
-        audio=f"{RESULTS}/features/{{run}}/audio.h5",
-        text=f"{RESULTS}/features/{{run}}/text.h5",
+        frames=FRAMES,
+        audio=AUDIO_FEATURES,
+        text=TEXT_FEATURES,
         video=VIDEO_FEATURES,
     output:
         regressors=f"{RESULTS}/align/{{run}}/regressors.h5",
@@ -80,9 +87,9 @@ rule align_regressors:
 rule align_study:
     input:
         splits=f"{RESULTS}/align/splits.tsv",
-        frames=per_run(f"{RESULTS}/stimulus/{{run}}/frames.h5"),
-        audio=per_run(f"{RESULTS}/features/{{run}}/audio.h5"),
-        text=per_run(f"{RESULTS}/features/{{run}}/text.h5"),
+        frames=per_run(FRAMES),
+        audio=per_run(AUDIO_FEATURES),
+        text=per_run(TEXT_FEATURES),
         video=per_run(VIDEO_FEATURES),
         scans=per_scan(f"{RESULTS}/brain/{{subject}}/{{run}}.h5"),
         space=f"{RESULTS}/brain/space.h5",

@@ -15,6 +15,8 @@ from giblet.fingerprint import CodeIndex
 try:
     giblet_config.complete(config)
     RUNS, SCANS = tables.load_study(config)
+    tables.check_unseen(config["train"]["unseen_subjects"], SCANS)
+    MODALITIES = tables.study_modalities(config["modalities"], RUNS)
 except GibletError as error:
     raise WorkflowError(f"{type(error).__name__}: {error}") from error
 
@@ -67,6 +69,11 @@ def of_scan(column):
 def per_run(pattern):
     """Paths for every run of the study."""
     return expand(pattern, run=RUN_NAMES)
+
+
+def if_has(modality, paths):
+    """Paths, or none when the study lacks the modality."""
+    return paths if modality in MODALITIES else []
 
 
 def per_scan(pattern):

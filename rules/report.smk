@@ -13,20 +13,26 @@ rule validate_report:
         baseline=BASELINE,
         fmri=rules.validate_fmri_scores.output,
         maps=rules.validate_fmri_figures.output,
-        sounds=[
-            rules.validate_audio_decode.output.shown,
-            rules.validate_audio_decode.output.wavs,
-            rules.validate_audio_figures.output,
-            rules.validate_audio_scores.output,
-        ],
-        films=[
-            rules.validate_video_scores.output.metrics,
-            rules.validate_video_figures.output,
-        ],
-        texts=[
-            rules.validate_text_scores.output,
-            rules.validate_text_figures.output,
-        ],
+        sounds=if_has(
+            "audio",
+            [
+                rules.validate_audio_decode.output.shown,
+                rules.validate_audio_decode.output.wavs,
+                rules.validate_audio_figures.output,
+                rules.validate_audio_scores.output,
+            ],
+        ),
+        films=if_has(
+            "video",
+            [
+                rules.validate_video_scores.output.metrics,
+                rules.validate_video_figures.output,
+            ],
+        ),
+        texts=if_has(
+            "text",
+            [rules.validate_text_scores.output, rules.validate_text_figures.output],
+        ),
     output:
         html=report(
             f"{VALIDATE}/report/index.html",
@@ -48,6 +54,7 @@ rule validate_report:
         # The page states the configuration that was used, so all of it counts.
         settings_json=json.dumps(config, sort_keys=True),
         templates=templates_digest(),
+        modalities=MODALITIES,
         code=code("validate_report.py"),
     script:
         "../workflow/scripts/validate_report.py"

@@ -36,9 +36,10 @@ rule simulate_film:
 
 rule simulate_truth:
     input:
-        frames=per_run(f"{RESULTS}/stimulus/{{run}}/frames.h5"),
-        audio=per_run(f"{RESULTS}/stimulus/{{run}}/audio.wav"),
-        text=per_run(f"{RESULTS}/stimulus/{{run}}/text.tsv"),
+        # What the study lacks drives no simulated voxel.
+        frames=if_has("video", per_run(f"{RESULTS}/stimulus/{{run}}/frames.h5")),
+        audio=if_has("audio", per_run(f"{RESULTS}/stimulus/{{run}}/audio.wav")),
+        text=if_has("text", per_run(f"{RESULTS}/stimulus/{{run}}/text.tsv")),
     output:
         truth=f"{RESULTS}/simulate/truth.h5",
     log:

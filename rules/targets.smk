@@ -2,7 +2,7 @@
 
 SHOWN_MAPS = {
     "voxels": expand(
-        f"{VALIDATE}/fmri/{{subject}}_{{name}}.nii.gz", subject=SUBJECTS, name=MAPS
+        f"{VALIDATE}/fmri/{{subject}}_{{name}}.nii.gz", subject=SUBJECTS, name=VOLUMES
     ),
     # Parcels have no image to put a map in.
     "parcels": [],
@@ -11,16 +11,16 @@ SHOWN_MAPS = {
 
 rule stimulus:
     input:
-        per_run(rules.stimulus_video.output.frames),
-        per_run(rules.stimulus_audio.output.sound),
-        per_run(rules.stimulus_text.output.text),
+        if_has("video", per_run(rules.stimulus_video.output.frames)),
+        if_has("audio", per_run(rules.stimulus_audio.output.sound)),
+        if_has("text", per_run(rules.stimulus_text.output.text)),
 
 
 rule features:
     input:
-        per_run(rules.features_audio.output.audio),
-        per_run(rules.features_text.output.text),
-        expand(VIDEO_FEATURES, run=RUN_NAMES),
+        per_run(AUDIO_FEATURES),
+        per_run(TEXT_FEATURES),
+        per_run(VIDEO_FEATURES),
 
 
 rule brain:
@@ -47,11 +47,27 @@ rule train:
 rule baseline:
     input:
         rules.train_baseline.output,
+        rules.train_partition.output,
 
 
 rule ablation_audio:
     input:
         rules.validate_ablation_audio_table.output,
+
+
+rule ablation_temporal:
+    input:
+        expand(rules.validate_ablation_table.output, ablation="temporal"),
+
+
+rule ablation_hrf:
+    input:
+        expand(rules.validate_ablation_table.output, ablation="hrf"),
+
+
+rule ablation_modality_dropout:
+    input:
+        expand(rules.validate_ablation_table.output, ablation="modality_dropout"),
 
 
 rule validate_fmri:
@@ -63,21 +79,21 @@ rule validate_fmri:
 
 rule validate_audio:
     input:
-        rules.validate_audio_decode.output,
-        rules.validate_audio_scores.output,
-        rules.validate_audio_figures.output,
+        if_has("audio", rules.validate_audio_decode.output),
+        if_has("audio", rules.validate_audio_scores.output),
+        if_has("audio", rules.validate_audio_figures.output),
 
 
 rule validate_video:
     input:
-        rules.validate_video_scores.output,
-        rules.validate_video_figures.output,
+        if_has("video", rules.validate_video_scores.output),
+        if_has("video", rules.validate_video_figures.output),
 
 
 rule validate_text:
     input:
-        rules.validate_text_scores.output,
-        rules.validate_text_figures.output,
+        if_has("text", rules.validate_text_scores.output),
+        if_has("text", rules.validate_text_figures.output),
 
 
 rule validate:

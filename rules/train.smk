@@ -32,6 +32,7 @@ rule train_network:
         runtime=1440,
     params:
         # The job's own seed is in its path, so that one more seed trains one more network.
+        seed="{train_seed}",
         **settings_but({"seeds"}, "model", "train"),
         # Outside the outputs, which Snakemake deletes when a job fails.
         checkpoints=f"{RESULTS}/train/.checkpoints",

@@ -11,15 +11,18 @@ TRUTH = branch(
     then=[f"{RESULTS}/simulate/truth.h5"],
     otherwise=[],
 )
-# With scheme "runs" only the runs named test hold test TRs, otherwise all do.
+# Only whole runs that are held out hold test TRs; with blocks all runs do.
 TEST_RUNS = {
     "blocks": RUN_NAMES,
     "runs": list(RUNS.loc[RUNS["split"] == "test", "run"]),
+    "leave_one_run_out": [config["align"]["held_out"] or RUN_NAMES[-1]],
 }[config["align"]["scheme"]]
 EXAMPLES = range(1, config["validate"]["video"]["n_examples"] + 1)
 WAVS = ["original", "ceiling", "model", "from_bold", "from_predicted"]
 FILMS = ["original", "model", "from_bold", "from_predicted"]
 MAPS = ["r", "r_normalised", "q"]
+UNIQUE = ["unique_video", "unique_audio", "unique_text"]
+VOLUMES = [*MAPS, "delay_s", "delay_model_s", *UNIQUE]
 STATISTICS = settings("seed", "validate/statistics")
 # Of several networks each is scored on its own as well, and its scores are put into the tables.
 SINGLE = f"{VALIDATE}/seeds/seed-{{train_seed}}"
@@ -60,6 +63,7 @@ rule validate_fmri_scores:
         predictions=PREDICTIONS,
         baseline=BASELINE,
         ceiling=f"{RESULTS}/brain/ceiling.h5",
+        partition=f"{RESULTS}/train/ridge/partition.h5",
         regressors=expand(f"{RESULTS}/align/{{run}}/regressors.h5", run=RUN_NAMES),
         truth=TRUTH,
         singles=SINGLES["fmri"],
@@ -72,6 +76,7 @@ rule validate_fmri_scores:
         voxels=f"{VALIDATE}/fmri/voxels.h5",
         region_table=f"{VALIDATE}/fmri/by_region.csv",
         run_table=f"{VALIDATE}/fmri/by_run.csv",
+        partition_table=f"{VALIDATE}/fmri/partition.csv",
     log:
         f"{LOGS}/validate/fmri_scores.log",
     benchmark:
@@ -95,7 +100,9 @@ rule validate_fmri_maps:
         voxels=f"{VALIDATE}/fmri/voxels.h5",
     output:
         maps=expand(
-            f"{VALIDATE}/fmri/{{subject}}_{{name}}.nii.gz", subject=SUBJECTS, name=MAPS
+            f"{VALIDATE}/fmri/{{subject}}_{{name}}.nii.gz",
+            subject=SUBJECTS,
+            name=VOLUMES,
         ),
     log:
         f"{LOGS}/validate/fmri_maps.log",
@@ -117,6 +124,7 @@ rule validate_fmri_figures:
     input:
         voxels=f"{VALIDATE}/fmri/voxels.h5",
         region_table=f"{VALIDATE}/fmri/by_region.csv",
+        partition_table=f"{VALIDATE}/fmri/partition.csv",
     output:
         maps=report(
             expand(
@@ -128,9 +136,11 @@ rule validate_fmri_figures:
             caption="../workflow/report/validate_maps.rst",
         ),
         glass=expand(
-            f"{VALIDATE}/fmri/glass_{{name}}.png", name=["r", "r_ridge", "delay"]
+            f"{VALIDATE}/fmri/glass_{{name}}.png",
+            name=["r", "r_ridge", "delay"] + UNIQUE,
         ),
         scatter=f"{VALIDATE}/fmri/model_vs_ridge.png",
+        partition=f"{VALIDATE}/fmri/partition.png",
         regions=f"{VALIDATE}/fmri/regions.png",
     log:
         f"{LOGS}/validate/fmri_figures.log",

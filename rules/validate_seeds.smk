@@ -20,6 +20,7 @@ use rule validate_fmri_scores as validate_fmri_scores_single with:
         predictions=f"{SINGLE}/predictions.h5",
         baseline=BASELINE,
         ceiling=f"{RESULTS}/brain/ceiling.h5",
+        partition=f"{RESULTS}/train/ridge/partition.h5",
         regressors=expand(f"{RESULTS}/align/{{run}}/regressors.h5", run=RUN_NAMES),
         truth=TRUTH,
     output:
@@ -27,6 +28,7 @@ use rule validate_fmri_scores as validate_fmri_scores_single with:
         voxels=f"{SINGLE}/fmri/voxels.h5",
         region_table=f"{SINGLE}/fmri/by_region.csv",
         run_table=f"{SINGLE}/fmri/by_run.csv",
+        partition_table=f"{SINGLE}/fmri/partition.csv",
     log:
         f"{LOGS}/validate/fmri_scores_seed-{{train_seed}}.log",
     benchmark:

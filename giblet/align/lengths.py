@@ -14,7 +14,8 @@ from giblet.store import dataset, reading
 from giblet.timing import Exact
 
 PathLike: TypeAlias = str | Path
-Stimulus: TypeAlias = tuple[PathLike, PathLike, PathLike]
+# Frames, audio and text of a run; None for a modality that the study lacks.
+Stimulus: TypeAlias = tuple[PathLike | None, PathLike | None, PathLike | None]
 
 
 def run_lengths(
@@ -30,7 +31,7 @@ def run_lengths(
     Parameters
     ----------
     stimuli
-        ``frames.h5``, ``audio.h5`` and ``text.h5`` of each run.
+        ``frames.h5``, ``audio.h5`` and ``text.h5`` of each run, see :func:`stimulus_files`.
     scans
         BOLD file of each (subject, run).
     max_missing_trs
@@ -40,7 +41,7 @@ def run_lengths(
     -------
     lengths : dict run -> number of TRs that stimulus and all scans have
     film : dict run -> array of shape (stimulus TRs,), bool; True where all frames of the
-        TR show the film
+        TR show the film, everywhere in a study without pictures
 
     Raises
     ------
@@ -84,24 +85,35 @@ def _check_length(
 def _film(run: str, files: Stimulus, tr_s: Exact) -> NDArray[np.bool_]:
     """Valid TRs of a run, after checking that its stimulus files have one length."""
     frames, audio, text = files
-    with reading(frames, stage="stimulus", tr_s=tr_s) as file:
-        film: NDArray[np.bool_] = dataset(file, "valid", dtype=bool, shape=(None, None))[:].all(1)
-    others = {
-        audio: _length(audio, "index", "features", tr_s),
-        text: _length(text, "embedding", "features", tr_s),
-    }
-    for path, length in others.items():
-        if length != len(film):
+    lengths: dict[PathLike, int] = {}
+    if frames:
+        with reading(frames, stage="stimulus", tr_s=tr_s) as file:
+            film = dataset(file, "valid", dtype=bool, shape=(None, None))[:].all(1)
+        lengths[frames] = len(film)
+    if audio:
+        lengths[audio] = _length(audio, "index", "features", tr_s)
+    if text:
+        lengths[text] = _length(text, "embedding", "features", tr_s)
+    first, n_trs = next(iter(lengths.items()))
+    for path, length in lengths.items():
+        if length != n_trs:
             raise AlignError(
-                f"{run}: {path} has {length} TRs, {frames} has {len(film)}: they were made with "
+                f"{run}: {path} has {length} TRs, {first} has {n_trs}: they were made with "
                 "different settings; delete both and run snakemake again"
             )
-    return film
+    return film if frames else np.ones(n_trs, bool)
 
 
 def _length(path: PathLike, name: str, stage: str, tr_s: Exact) -> int:
     with reading(path, stage=stage, tr_s=tr_s) as file:
         return int(dataset(file, name).shape[0])
+
+
+def stimulus_files(n_runs: int, *kinds: Sequence[PathLike]) -> list[Stimulus]:
+    """Frames, audio and text of each run, from one list per kind; an empty list is none."""
+    nothing: list[PathLike | None] = [None] * n_runs
+    frames, audio, text = (list(paths) or nothing for paths in kinds)
+    return list(zip(frames, audio, text, strict=True))
 
 
 def named_scans(names: Sequence[str], paths: Sequence[PathLike]) -> dict[tuple[str, str], PathLike]:

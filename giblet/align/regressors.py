@@ -34,9 +34,9 @@ def write_regressors(
     out: str | Path,
     *,
     run: str,
-    frames: str | Path,
-    audio: str | Path,
-    text: str | Path,
+    frames: str | Path | None = None,
+    audio: str | Path | None = None,
+    text: str | Path | None = None,
     video: str | Path | None = None,
     tr_s: Exact,
     hrf: str,
@@ -48,6 +48,9 @@ def write_regressors(
 
     Parameters
     ----------
+    frames, audio, text
+        Stimulus and feature files; None for a modality that the study lacks, which then has no
+        regressors.
     video
         Features of a video backbone, if any; they replace the picture summaries.
     hrf
@@ -61,13 +64,15 @@ def write_regressors(
     kernel = responses.hrf_kernel(hrf, tr_s, duration_s=HRF_S)
     check_causal(lambda drive: responses.convolve_causal(drive, kernel))
     check_causal(lambda drive: responses.delayed(drive, delays))
-    raw = {
-        "video": _backbone(video, tr_s)
-        if video
-        else video_summary(frames, tr_s, grid_height, grid_width),
-        "audio": audio_summary(audio, tr_s),
-        "text": _embedding(text, tr_s),
-    }
+    raw = {}
+    if video:
+        raw["video"] = _backbone(video, tr_s)
+    elif frames:
+        raw["video"] = video_summary(frames, tr_s, grid_height, grid_width)
+    if audio:
+        raw["audio"] = audio_summary(audio, tr_s)
+    if text:
+        raw["text"] = _embedding(text, tr_s)
     _same_length(run, raw)
     with writing(out, stage="align", run=run, tr_s=tr_s) as file:
         file.attrs["delays_trs"] = delays

@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from giblet.align.lengths import run_lengths
+from giblet.align.lengths import run_lengths, stimulus_files
 from giblet.errors import AlignError
 from giblet.store import replacing
 from giblet.timing import Exact, as_fraction, seconds_to_trs
 
 CODES = {"train": 0, "val": 1, "test": 2, "gap": -1}
 NAMES = {code: name for name, code in CODES.items()}
-SCHEMES = ("blocks", "runs")
+SCHEMES = ("blocks", "runs", "leave_one_run_out")
 # A response has died away after this long; a shorter gap lets train see test stimuli.
 HRF_S = 30
 
@@ -37,6 +37,7 @@ def write_splits(
     tr_s: Exact,
     max_missing_trs: int,
     scheme: str,
+    held_out: str | None,
     test_fraction: float,
     val_fraction: float,
     n_blocks: int,
@@ -49,21 +50,24 @@ def write_splits(
     Parameters
     ----------
     frames, audio, text
-        Stimulus and feature files of each run, in the order of `runs`; only their headers
-        (and the small ``valid`` array) are read.
+        Stimulus and feature files of each run, in the order of `runs`, none for a modality that
+        the study lacks; only their headers (and the small ``valid`` array) are read.
     scans
         Cleaned BOLD file of each (subject, run).
     run_splits
         The runs table's split column: train, val, test or empty.
+    held_out
+        The run that tests with scheme ``leave_one_run_out``; None for the last.
     delays_trs
         The baseline's delays; the gap has to be longer than the longest of them.
     """
-    stimuli = list(zip(frames, audio, text, strict=True))
+    stimuli = stimulus_files(len(runs), frames, audio, text)
     lengths, film = run_lengths(runs, stimuli, scans, tr_s=tr_s, max_missing_trs=max_missing_trs)
     codes = plan_splits(
         {run: film[run][: lengths[run]] for run in runs},
         dict(zip(runs, run_splits, strict=True)),
         scheme=scheme,
+        held_out=held_out,
         test_fraction=test_fraction,
         val_fraction=val_fraction,
         n_blocks=n_blocks,
@@ -105,6 +109,7 @@ def plan_splits(
     run_splits: Mapping[str, str],
     *,
     scheme: str,
+    held_out: str | None = None,
     test_fraction: float,
     val_fraction: float,
     n_blocks: int,
@@ -117,7 +122,8 @@ def plan_splits(
     with `n_blocks` test blocks, and in odd runs the reverse: test blocks come late in one
     run and early in the next, so that time within a run cannot explain a result. Scheme
     ``runs`` takes whole runs from `run_splits`; when none is ``val``, the end of each
-    training run validates. TRs without film are gap.
+    training run validates. Scheme ``leave_one_run_out`` tests on `held_out` (None: the last
+    run) and trains on all others, the end of each of which validates. TRs without film are gap.
 
     Parameters
     ----------
@@ -129,6 +135,9 @@ def plan_splits(
     codes = {}
     if scheme == "runs":
         _check_run_splits(run_splits)
+    if scheme == "leave_one_run_out":
+        run_splits = without(list(film), held_out)
+        scheme = "runs"
     for place, (run, valid) in enumerate(film.items()):
         if scheme == "runs":
             carve = run_splits[run] == "train" and "val" not in run_splits.values()
@@ -144,6 +153,22 @@ def plan_splits(
         codes[run] = lay_out(run, valid, pieces, fractions, gap_trs)
     _check_study(codes)
     return codes
+
+
+def without(runs: Sequence[str], held_out: str | None) -> dict[str, str]:
+    """Split of each run when one is held out (None: the last)."""
+    if held_out is not None and held_out not in runs:
+        raise AlignError(
+            f"align/held_out is {held_out!r}, the runs table has {', '.join(runs)}: name one of "
+            "them, or leave it empty for the last"
+        )
+    if len(runs) < 2:
+        raise AlignError(
+            f"align/scheme is 'leave_one_run_out', but the study has only {', '.join(runs)}: list "
+            "another run in the runs table, or set align/scheme to blocks"
+        )
+    tested = held_out or runs[-1]
+    return {run: "test" if run == tested else "train" for run in runs}
 
 
 def lay_out(

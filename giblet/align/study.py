@@ -45,7 +45,8 @@ def write_study(
     Parameters
     ----------
     frames, audio, text
-        Stimulus and feature files of each run, in the order of `runs`.
+        Stimulus and feature files of each run, in the order of `runs`; empty for a modality that
+        the study lacks, of which the file then holds nothing.
     video
         Video backbone features of each run; empty without a backbone.
     scans
@@ -72,16 +73,24 @@ def write_study(
         for place, run in enumerate(runs):
             group = file.create_group(f"runs/{run}")
             group["split"] = codes[run]
-            _copy_video(group, frames[place], codes[run], tr_s, stats)
-            _copy_audio(group, audio[place], codes[run], tr_s, stats)
-            _copy_text(group, text[place], codes[run], tr_s, stats)
+            if len(frames):
+                _copy_video(group, frames[place], codes[run], tr_s, stats)
+            else:
+                group["stim_valid"] = np.ones(len(codes[run]), bool)
+            if len(audio):
+                _copy_audio(group, audio[place], codes[run], tr_s, stats)
+            if len(text):
+                _copy_text(group, text[place], codes[run], tr_s, stats)
             if len(video):
                 _copy_embedding(group, video[place], codes[run], tr_s)
             print(f"{run}: {len(codes[run])} TRs of stimulus")
         for subject in subjects:
             own = {run: path for (who, run), path in scans.items() if who == subject}
             write_bold(file, subject, own, codes, n_voxels, tr_s)
-        stats.write(file.require_group("stats"))
+        there = zip(("video", "audio", "text"), (frames, audio, text), strict=True)
+        modalities = [name for name, paths in there if len(paths)]
+        file.attrs["modalities"] = json.dumps(modalities)
+        stats.write(file.require_group("stats"), modalities)
 
 
 class _StimulusStats:
@@ -98,18 +107,21 @@ class _StimulusStats:
         counts = np.stack([np.bincount(row, minlength=size) for row in codes])
         self.code_counts = counts if self.code_counts is None else self.code_counts + counts
 
-    def write(self, group: h5py.Group) -> None:
-        """Write mean (and standard deviation, and covariance) of each modality."""
-        group["video/mean"] = self.video.mean().astype(np.float32)
-        named: tuple[tuple[str, Moments | Covariance], ...] = (
-            ("text", self.text),
-            ("latents", self.latents),
-        )
-        for name, moments in named:
-            group[f"{name}/mean"] = moments.mean().astype(np.float32)
-            group[f"{name}/std"] = moments.std().astype(np.float32)
-        group["latents/covariance"] = self.latents.value().astype(np.float32)
-        group["code_counts"] = self.code_counts
+    def write(self, group: h5py.Group, modalities: Sequence[str]) -> None:
+        """Write mean (and standard deviation, and covariance) of the study's modalities."""
+        if "video" in modalities:
+            group["video/mean"] = self.video.mean().astype(np.float32)
+        if "text" in modalities:
+            _write_moments(group, "text", self.text)
+        if "audio" in modalities:
+            _write_moments(group, "latents", self.latents)
+            group["latents/covariance"] = self.latents.value().astype(np.float32)
+            group["code_counts"] = self.code_counts
+
+
+def _write_moments(group: h5py.Group, name: str, moments: Moments | Covariance) -> None:
+    group[f"{name}/mean"] = moments.mean().astype(np.float32)
+    group[f"{name}/std"] = moments.std().astype(np.float32)
 
 
 def _copy_geometry(file: h5py.File, space: str | Path) -> int:

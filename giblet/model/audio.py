@@ -8,28 +8,9 @@ from torch.nn import functional as F
 
 from giblet.model.basis import tr_bases
 from giblet.model.heads import CodeHead, LatentHead
+from giblet.model.within_tr import over_codec_frames
 
-DILATIONS = (1, 2, 4, 8)
 COARSE_STEPS = 8  # pieces of a TR that convolved frames are averaged over
-
-
-class MultiScale(nn.Module):
-    """Dilated temporal convolutions side by side, one per time scale, added to the input."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        part = channels // len(DILATIONS)
-        self.branches = nn.ModuleList(
-            nn.Conv1d(channels, part, 3, padding=step, dilation=step) for step in DILATIONS
-        )
-        self.norm = nn.GroupNorm(1, channels)
-        self.mix = nn.Conv1d(part * len(DILATIONS), channels, 1)
-
-    def forward(self, x_bCN: Tensor) -> Tensor:
-        """[b, C, N] -> [b, C, N]"""
-        y = self.norm(x_bCN)
-        y = torch.cat([branch(y) for branch in self.branches], dim=1)  # [b, C, N]
-        return x_bCN + self.mix(F.gelu(y))
 
 
 class AudioEncoder(nn.Module):
@@ -43,6 +24,8 @@ class AudioEncoder(nn.Module):
         Codec frames of the longest TR (57 where most have 56).
     channels
         Channels of the convolutions, a multiple of 4.
+    within_tr
+        How neighbouring frames are read together, see :mod:`giblet.model.within_tr`.
     """
 
     offsets: Tensor
@@ -56,12 +39,13 @@ class AudioEncoder(nn.Module):
         n_mels: int,
         max_frames: int,
         channels: int,
+        within_tr: str = "multiscale",
     ) -> None:
         super().__init__()
         self.embed = nn.Parameter(torch.randn(n_codebooks * codebook_size, channels))  # [Q K, C]
         self.from_latents = nn.Linear(latent_dim, channels)
         self.from_mel = nn.Linear(n_mels, channels)
-        self.scales = MultiScale(channels)
+        self.scales = over_codec_frames(within_tr, channels)
         offsets = codebook_size * torch.arange(n_codebooks)
         self.register_buffer("offsets", offsets)  # [Q]
         with torch.no_grad():
@@ -106,7 +90,7 @@ class AudioDecoder(nn.Module):
     n_basis
         Functions of the temporal basis (:mod:`giblet.model.basis`): the frames of a TR are
         made from this many coefficients per channel, and so are its latents.
-    n_codebooks, codebook_size, latent_dim, max_frames, channels
+    n_codebooks, codebook_size, latent_dim, max_frames, channels, within_tr
         As for the encoder.
     """
 
@@ -122,12 +106,13 @@ class AudioDecoder(nn.Module):
         latent_dim: int,
         max_frames: int,
         channels: int,
+        within_tr: str = "multiscale",
     ) -> None:
         super().__init__()
         self.latent_dim, self.max_frames, self.n_basis = latent_dim, max_frames, n_basis
         self.norm = nn.LayerNorm(n_features)
         self.expand = nn.Linear(n_features, n_basis * channels)
-        self.scales = MultiScale(channels)
+        self.scales = over_codec_frames(within_tr, channels)
         self.latent_head = LatentHead(channels, latent_dim)
         self.code_head = CodeHead(channels + latent_dim, n_codebooks, codebook_size)
         self.register_buffer("bases", tr_bases(max_frames, n_basis))  # [2, N, J]

@@ -9,13 +9,13 @@ D latent, E text embedding, P features, V voxels, Z bottleneck.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from giblet.errors import ModelError
+from giblet.model.absent import AbsentAudio, AbsentEncoder, AbsentText, AbsentVideo
+from giblet.model.across_trs import across_trs as over_trs
 from giblet.model.audio import AudioDecoder, AudioEncoder
 from giblet.model.brain import (
     Bottleneck,
@@ -27,27 +27,10 @@ from giblet.model.brain import (
     VoxelMap,
 )
 from giblet.model.hrf import Delag, HrfOperator
-from giblet.model.pool import FeatureConv, Pool, Unpool
-from giblet.model.stimulus import Stimulus
+from giblet.model.pool import Pool, Unpool
+from giblet.model.stimulus import Decoded, Stimulus
 from giblet.model.video import VideoDecoder, VideoEncoder
-
-
-@dataclass
-class Decoded:
-    """Layer 13.
-
-    Attributes
-    ----------
-    video : [B, T, Fo, 3, H, W], 0 to 1, not clipped
-    latents : [B, T, N, D], each dimension standardised
-    code_logits : [B, T, n, Q, K]
-    text : [B, T, E]
-    """
-
-    video: Tensor
-    latents: Tensor
-    code_logits: Tensor
-    text: Tensor
+from giblet.model.widths import check_widths, layer_widths
 
 
 class GibletNet(nn.Module):
@@ -62,19 +45,23 @@ class GibletNet(nn.Module):
     n_voxels, grid_shape
         Voxels (or parcels), and the cropped volume they lie in; an empty grid for parcels.
     frames, height, width, frames_out
-        Frames of a TR in, their size, and frames of a TR out.
+        Frames of a TR in, their size, and frames of a TR out; 0 for a study without pictures.
     n_codebooks, codebook_size, latent_dim, n_mels, max_frames
-        Sizes of the audio codec and spectrum, and codec frames of the longest TR.
+        Sizes of the audio codec and spectrum, and codec frames of the longest TR; 0 for a study
+        without sound.
     text_dim, video_embedding_dim
-        Sizes of the text embedding and of the video backbone's output (0: none).
+        Sizes of the text embedding (0 for a study without words) and of the video backbone's
+        output (0: none).
     bottleneck
         Units of layer 7, fewer than in any other layer.
     video_width, audio_width, text_width
         Shares of the modalities in layers 4 and 10.
     video_channels, video_stride, video_grid, audio_channels, audio_basis
         See :mod:`giblet.model.video` and :mod:`giblet.model.audio`.
-    context_hidden, context_kernel_trs
-        Layers 4 and 10, see :class:`giblet.model.pool.FeatureConv`.
+    within_tr
+        How neighbouring frames of a TR are read together, see :mod:`giblet.model.within_tr`.
+    across_trs, context_hidden, context_kernel_trs
+        Layers 4 and 10, see :mod:`giblet.model.across_trs`.
     brain_rank, subject_rank
         Rank of the maps between features and voxels: shared (0: full) and per subject.
     volume_channels, parcel_width
@@ -118,6 +105,8 @@ class GibletNet(nn.Module):
         video_grid: list[int] | None = None,
         audio_channels: int = 48,
         audio_basis: int = 8,
+        within_tr: str = "multiscale",
+        across_trs: str = "conv",
         context_hidden: int = 256,
         context_kernel_trs: int = 3,
         brain_rank: int = 0,
@@ -133,7 +122,7 @@ class GibletNet(nn.Module):
     ) -> None:
         super().__init__()
         self.subjects, self.frames, self.frames_out = list(subjects), frames, frames_out
-        self.max_frames, self.context_kernel_trs = max_frames, context_kernel_trs
+        self.max_frames = max_frames
         rows, columns = video_grid or (9, 16)
         picture: dict[str, Any] = {
             "height": height,
@@ -142,30 +131,36 @@ class GibletNet(nn.Module):
             "stride": video_stride,
             "grid": (rows, columns),
         }
-        codec = {
+        codec: dict[str, Any] = {
             "n_codebooks": n_codebooks,
             "codebook_size": codebook_size,
             "latent_dim": latent_dim,
             "max_frames": max_frames,
             "channels": audio_channels,
+            "within_tr": within_tr,
         }
         # 2A, 2B, 2C
-        self.video_in = VideoEncoder(frames=frames, **picture)
-        self.audio_in = AudioEncoder(n_mels=n_mels, **codec)
-        self.text_in = nn.Linear(text_dim, text_dim)
+        self.video_in = (
+            VideoEncoder(frames=frames, within_tr=within_tr, **picture)
+            if frames
+            else AbsentEncoder()
+        )
+        self.audio_in = AudioEncoder(n_mels=n_mels, **codec) if max_frames else AbsentEncoder()
+        self.text_in = nn.Linear(text_dim, text_dim) if text_dim else AbsentEncoder()
         # 3, 4
         n_in = (
             self.video_in.n_features + video_embedding_dim,
             self.audio_in.n_features,
-            text_dim + 1,
+            text_dim + 1 if text_dim else 0,
         )
-        widths = (video_width, audio_width, text_width)
+        shares = zip((video_width, audio_width, text_width), n_in, strict=True)
+        widths = tuple(width if n else 0 for width, n in shares)
         features = sum(widths)
         around: dict[str, Any] = {
             "hidden": context_hidden, "kernel_trs": context_kernel_trs, "dropout": dropout
         }  # fmt: skip
         self.pool = Pool(n_in, widths)
-        self.context_in = FeatureConv(features, causal=True, **around)
+        self.context_in = over_trs(across_trs, features, causal=True, **around)
         # 5
         self.brain = BrainLayer(
             features, n_voxels, len(subjects), rank=brain_rank, subject_rank=subject_rank
@@ -193,34 +188,49 @@ class GibletNet(nn.Module):
         self.bottleneck = Bottleneck(self.volume_in.width, bottleneck, dropout)
         # 10, 11
         self.brain_out = VoxelMap(n_voxels, features, brain_rank)
-        self.context_out = FeatureConv(features, causal=False, **around)
+        self.context_out = over_trs(across_trs, features, causal=False, **around)
         self.unpool = Unpool(n_in, widths)
         self.unpool.mirror(self.pool)
         # 12A, 12B, 12C and 13
-        self.video_out = VideoDecoder(frames_out=frames_out, **picture)
-        self.audio_out = AudioDecoder(
-            n_features=self.audio_in.n_features, n_basis=audio_basis, **codec
-        )
-        self.text_out = nn.Linear(text_dim, text_dim)
+        self.video_out = VideoDecoder(frames_out=frames_out, **picture) if frames else AbsentVideo()
+        heads: dict[str, Any] = {"n_features": self.audio_in.n_features, "n_basis": audio_basis}
+        self.audio_out = AudioDecoder(**heads, **codec) if max_frames else AbsentAudio()
+        self.text_out = nn.Linear(text_dim, text_dim) if text_dim else AbsentText()
         for identity in (self.text_in, self.text_out):
-            nn.init.eye_(identity.weight)
-            nn.init.zeros_(identity.bias)
-        self._sizes = (text_dim, n_voxels, features, bottleneck, height * width * 3)
-        self._check_widths()
+            if isinstance(identity, nn.Linear):
+                nn.init.eye_(identity.weight)
+                nn.init.zeros_(identity.bias)
+        self.sizes = (text_dim, n_voxels, features, bottleneck, height * width * 3)
+        check_widths(self.layer_widths())
 
     # -- stimulus to brain -------------------------------------------------------------------
 
     def raw_features(self, stimulus: Stimulus) -> list[Tensor]:
-        """Layers 1 and 2: features [B, T, I] of video, audio and text, in their own units."""
-        video = self.video_in(stimulus.video)
+        """Layers 1 and 2: features [B, T, I] of video, audio and text, in their own units.
+
+        Zero of what the stimulus lacks, none of what the network does not know.
+        """
+        made = (self._video_features, self._audio_features, self._text_features)
+        return [
+            find(stimulus) if n and there else stimulus.text.new_zeros(*stimulus.valid.shape, n)
+            for find, n, there in zip(made, self.pool.n_in, stimulus.has, strict=True)
+        ]
+
+    def _video_features(self, stimulus: Stimulus) -> Tensor:
+        video: Tensor = self.video_in(stimulus.video)
         if stimulus.video_embedding.shape[-1]:
             video = torch.cat([video, stimulus.video_embedding], dim=2)
-        audio = self.audio_in(
+        return video
+
+    def _audio_features(self, stimulus: Stimulus) -> Tensor:
+        found: Tensor = self.audio_in(
             stimulus.codes, stimulus.latents, stimulus.log_mel, stimulus.audio_mask
         )
+        return found
+
+    def _text_features(self, stimulus: Stimulus) -> Tensor:
         said = stimulus.text_valid[..., None].to(stimulus.text.dtype)  # [B, T, 1]
-        text = torch.cat([self.text_in(stimulus.text) * said, said], dim=2)  # [B, T, E + 1]
-        return [video, audio, text]
+        return torch.cat([self.text_in(stimulus.text) * said, said], dim=2)  # [B, T, E + 1]
 
     def features(self, stimulus: Stimulus, keep: Tensor | None = None) -> Tensor:
         """Layer 4: features [B, T, P].
@@ -230,7 +240,8 @@ class GibletNet(nn.Module):
         keep : bool [B, 3], optional
             Modalities (video, audio, text) that the network may see; all by default.
         """
-        present = stimulus.valid[..., None].expand(-1, -1, 3)  # [B, T, 3]
+        has = torch.tensor(stimulus.has, device=stimulus.valid.device)  # [3]
+        present = stimulus.valid[..., None] & has  # [B, T, 3]
         if keep is not None:
             present = present & keep[:, None, :]
         return self.context_in(self.pool(self.raw_features(stimulus), present))
@@ -304,51 +315,8 @@ class GibletNet(nn.Module):
     @property
     def context_trs(self) -> int:
         """TRs before a TR that its predicted BOLD depends on."""
-        return self.hrf.n_lags - 1 + self.context_kernel_trs - 1
+        return self.hrf.n_lags - 1 + self.context_in.around[0]
 
     def layer_widths(self) -> dict[str, int]:
         """Total number of units of each layer for one TR."""
-        text_dim, n_voxels, features, bottleneck, pixels = self._sizes
-        pooled = sum(self.pool.n_in)
-        n_frames = self.max_frames
-        n_codebooks, codebook_size = self.audio_out.code_head.sizes
-        latent_dim = self.audio_out.latent_dim
-        return {
-            "1": self.frames * pixels + n_frames * (n_codebooks + latent_dim) + text_dim,
-            "2": self.video_in.width + self.audio_in.width + text_dim,
-            "3": pooled,
-            "4": features,
-            "5": n_voxels,
-            "6": self.volume_in.width,
-            "7": bottleneck,
-            "8": self.volume_in.width,
-            "9": n_voxels,
-            "10": features,
-            "11": pooled,
-            "12": self.video_out.width + self.audio_out.width + text_dim,
-            "13": self.frames_out * pixels
-            + n_frames * (n_codebooks * codebook_size + latent_dim)
-            + text_dim,
-        }
-
-    def _check_widths(self) -> None:
-        widths = self.layer_widths()
-        for layer, width in widths.items():
-            if layer != "7" and width <= widths["7"]:
-                raise ModelError(
-                    f"layer {layer} has {width} units, the bottleneck (layer 7) {widths['7']}: "
-                    "it must be the narrowest; lower model/bottleneck or widen layer "
-                    f"{layer} ({WIDENED_BY[layer]})"
-                )
-
-
-WIDENED_BY = {
-    "1": "stimulus/video size",
-    "2": "model/video_channels, model/audio_channels",
-    **dict.fromkeys(("3", "11"), "model/video_channels, model/audio_channels"),
-    **dict.fromkeys(("4", "10"), "model/video_width, model/audio_width, model/text_width"),
-    **dict.fromkeys(("5", "9"), "more voxels: a finer grid or a larger mask"),
-    **dict.fromkeys(("6", "8"), "model/volume_channels, or model/parcel_width"),
-    "12": "model/video_channels, model/audio_channels",
-    "13": "stimulus/video size, model/frames_out",
-}
+        return layer_widths(self)

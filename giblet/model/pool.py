@@ -1,4 +1,4 @@
-"""Layers 3, 4, 10 and 11: the modalities brought together, and taken apart again.
+"""Layers 3 and 11: the modalities brought together, and taken apart again.
 
 Suffixes: B windows, T TRs, P features of all modalities side by side, I features of one.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 MODALITIES = ("video", "audio", "text")
 
@@ -24,7 +23,7 @@ class Pool(nn.Module):
     Parameters
     ----------
     n_in
-        Features of each modality, in the order of `MODALITIES`.
+        Features of each modality, in the order of `MODALITIES`; 0 where the study lacks it.
     widths
         Its share of the common features.
     """
@@ -36,11 +35,11 @@ class Pool(nn.Module):
         super().__init__()
         self.n_in, self.widths = n_in, widths
         self.turns = nn.ModuleList(
-            nn.Linear(inward, width) for inward, width in zip(n_in, widths, strict=True)
+            _turn(inward, width) for inward, width in zip(n_in, widths, strict=True)
         )
         for turn in self.turns:
-            assert isinstance(turn, nn.Linear)
-            _orthonormal(turn)
+            if isinstance(turn, nn.Linear):
+                _orthonormal(turn)
         self.register_buffer("mean", torch.zeros(sum(n_in)))
         self.register_buffer("std", torch.ones(sum(n_in)))
 
@@ -68,7 +67,7 @@ class Unpool(nn.Module):
         super().__init__()
         self.n_out, self.widths = n_out, widths
         self.turns = nn.ModuleList(
-            nn.Linear(width, outward) for outward, width in zip(n_out, widths, strict=True)
+            _turn(width, outward) for outward, width in zip(n_out, widths, strict=True)
         )
         self.register_buffer("mean", torch.zeros(sum(n_out)))
         self.register_buffer("std", torch.ones(sum(n_out)))
@@ -86,52 +85,16 @@ class Unpool(nn.Module):
     def mirror(self, pool: Pool) -> None:
         """Start as the inverse of `pool`."""
         for mine, its in zip(self.turns, pool.turns, strict=True):
-            assert isinstance(mine, nn.Linear)
-            assert isinstance(its, nn.Linear)
-            mine.weight.copy_(its.weight.T)
-            mine.bias.zero_()
+            if isinstance(mine, nn.Linear) and isinstance(its, nn.Linear):
+                mine.weight.copy_(its.weight.T)
+                mine.bias.zero_()
         self.mean.copy_(pool.mean)
         self.std.copy_(pool.std)
 
 
-class FeatureConv(nn.Module):
-    """Layers 4 and 10: convolution over features and neighbouring TRs, non-linear.
-
-    ``z + up(gelu(conv(norm(z))))`` with ``up`` starting at zero: the layer starts as the
-    identity and learns what to add.
-
-    Parameters
-    ----------
-    width
-        Features.
-    hidden
-        Width of the convolution.
-    kernel_trs
-        TRs that it sees.
-    causal
-        Look at this TR and those before it (layer 4), or at those around it (layer 10).
-    dropout
-        Share of the added part dropped in training.
-    """
-
-    def __init__(
-        self, width: int, *, hidden: int, kernel_trs: int, causal: bool, dropout: float
-    ) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.conv = nn.Conv1d(width, hidden, kernel_trs)
-        self.up = nn.Linear(hidden, width)
-        self.dropout = nn.Dropout(dropout)
-        before = kernel_trs - 1 if causal else kernel_trs // 2
-        self.around = (before, kernel_trs - 1 - before)
-        nn.init.zeros_(self.up.weight)
-        nn.init.zeros_(self.up.bias)
-
-    def forward(self, z_BTP: Tensor) -> Tensor:
-        """[B, T, P] -> [B, T, P]"""
-        y = F.pad(self.norm(z_BTP).transpose(1, 2), self.around)  # [B, P, T + kernel - 1]
-        y = F.gelu(self.conv(y)).transpose(1, 2)  # [B, T, hidden]
-        return z_BTP + self.dropout(self.up(y))
+def _turn(n_in: int, n_out: int) -> nn.Module:
+    """A linear map; of a modality that the study lacks, nothing to map."""
+    return nn.Linear(n_in, n_out) if n_in and n_out else nn.Identity()
 
 
 def _orthonormal(layer: nn.Linear) -> None:

@@ -1,4 +1,4 @@
-"""Layer 1: what the network is shown, as one bundle of tensors.
+"""Layers 1 and 13: what the network is shown and what it makes, as bundles of tensors.
 
 Tensor suffixes used in all of ``giblet.model``: B windows, T TRs of a window, F video frames
 of a TR, H rows, W columns, C channels, N codec frames of a TR, Q codebooks, K codes of a
@@ -47,6 +47,12 @@ class Stimulus:
     valid: Tensor
     video_embedding: Tensor
 
+    @property
+    def has(self) -> tuple[bool, bool, bool]:
+        """Whether there is any video, audio and text; arrays of no size stand for none."""
+        parts = (self.video, self.codes, self.text)
+        return (parts[0].shape[2] > 0, parts[1].shape[2] > 0, parts[2].shape[2] > 0)
+
     def to(self, device: torch.device | str) -> Stimulus:
         """The same stimulus on another device."""
         return Stimulus(**{part.name: getattr(self, part.name).to(device) for part in fields(self)})
@@ -56,3 +62,21 @@ class Stimulus:
         return Stimulus(
             **{part.name: getattr(self, part.name)[:, start:stop] for part in fields(self)}
         )
+
+
+@dataclass
+class Decoded:
+    """Layer 13.
+
+    Attributes
+    ----------
+    video : [B, T, Fo, 3, H, W], 0 to 1, not clipped
+    latents : [B, T, N, D], each dimension standardised
+    code_logits : [B, T, n, Q, K]
+    text : [B, T, E]
+    """
+
+    video: Tensor
+    latents: Tensor
+    code_logits: Tensor
+    text: Tensor

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from giblet.errors import ModelError
+from giblet.model.within_tr import over_video_frames
 
 POOLED = (4, 5)  # cells, down and across, that the convolved frames are averaged over
 
@@ -16,10 +17,10 @@ POOLED = (4, 5)  # cells, down and across, that the convolved frames are average
 class SpaceTime(nn.Module):
     """Factorised (2+1)D convolution: over the picture, then over the frames of a TR."""
 
-    def __init__(self, n_in: int, n_out: int, *, kernel: int, stride: int) -> None:
+    def __init__(self, n_in: int, n_out: int, *, kernel: int, stride: int, within_tr: str) -> None:
         super().__init__()
         self.space = nn.Conv2d(n_in, n_out, kernel, stride=stride, padding=kernel // 2)
-        self.time = nn.Conv2d(n_out, n_out, (3, 1), padding=(1, 0))
+        self.time = over_video_frames(within_tr, n_out)
         self.norm = nn.GroupNorm(1, n_out)
 
     def forward(self, x_bCHW: Tensor, n_frames: int) -> Tensor:
@@ -47,6 +48,8 @@ class VideoEncoder(nn.Module):
         Pixels between the first convolution's outputs.
     grid
         Rows and columns of the coarse picture.
+    within_tr
+        How neighbouring frames are read together, see :mod:`giblet.model.within_tr`.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class VideoEncoder(nn.Module):
         channels: int,
         stride: int,
         grid: tuple[int, int],
+        within_tr: str = "multiscale",
     ) -> None:
         super().__init__()
         if grid[0] > height or grid[1] > width:
@@ -66,8 +70,10 @@ class VideoEncoder(nn.Module):
                 "give the grid fewer rows and columns than the frames have pixels"
             )
         self.frames, self.grid, self.channels = frames, grid, channels
-        self.first = SpaceTime(3, channels, kernel=2 * (stride // 2) + 1, stride=stride)
-        self.second = SpaceTime(channels, 2 * channels, kernel=3, stride=2)
+        self.first = SpaceTime(
+            3, channels, kernel=2 * (stride // 2) + 1, stride=stride, within_tr=within_tr
+        )
+        self.second = SpaceTime(channels, 2 * channels, kernel=3, stride=2, within_tr=within_tr)
         rows, columns = (ceil(ceil(size / stride) / 2) for size in (height, width))
         self.width = frames * 2 * channels * rows * columns  # of layer 2A, a TR
         self.n_coarse = 4 * grid[0] * grid[1]

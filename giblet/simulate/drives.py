@@ -59,18 +59,20 @@ def measure_drives(
 ) -> Drives:
     """Drives of all runs, from the `stimulus` files of each.
 
-    A modality that the film lacks (no sound track, no text, a black picture) has drives of
-    zero in every TR.
+    A modality that the film lacks (no sound track, no text, a black picture), or the study
+    (an empty list of files), has drives of zero in every TR.
 
     Raises
     ------
     StoreError
         If the files of a run differ in their number of TRs.
     """
-    picture = [_picture(path, tr_s) for path in frames]
-    n_trs = [len(part["colour"]) for part in picture]
-    sound = [_log_mel(path, n, tr_s) for path, n in zip(audio, n_trs, strict=True)]
-    sentences = [_sentences(path, n) for path, n in zip(text, n_trs, strict=True)]
+    n_trs = _lengths(frames, audio, text, tr_s)
+    picture = [_picture(path, tr_s) for path in frames] or [_no_picture(n) for n in n_trs]
+    sound = [_log_mel(path, n, tr_s) for path, n in zip(audio, n_trs, strict=bool(audio))]
+    sound = sound or [np.zeros((n, N_MELS)) for n in n_trs]
+    sentences = [_sentences(path, n) for path, n in zip(text, n_trs, strict=bool(text))]
+    sentences = sentences or [[""] * n for n in n_trs]
     columns = [
         ("picture", _components([part["colour"] for part in picture])),
         ("picture", _standardised([part["motion"] for part in picture])),
@@ -88,6 +90,31 @@ def measure_drives(
     varies = np.any([values.any(axis=0) for values in stacked.values()], axis=0)
     present = np.array([varies[modality == number].any() for number in range(len(MODALITIES))])
     return Drives(stacked, modality, present)
+
+
+def _lengths(
+    frames: Sequence[str | Path],
+    audio: Sequence[str | Path],
+    text: Sequence[str | Path],
+    tr_s: Exact,
+) -> list[int]:
+    """TRs of each run, by the first kind of file that there is."""
+    if frames:
+        lengths = []
+        for path in frames:
+            with reading(path, stage="stimulus", tr_s=tr_s) as file:
+                lengths.append(int(dataset(file, "frames").shape[0]))
+        return lengths
+    if audio:
+        import soundfile
+
+        infos = [soundfile.info(str(path)) for path in audio]
+        return [round(info.frames / info.samplerate / as_fraction(tr_s)) for info in infos]
+    return [len(pd.read_csv(path, sep="\t", usecols=["tr"])) for path in text]
+
+
+def _no_picture(n_trs: int) -> dict[str, Values]:
+    return {"colour": np.zeros((n_trs, 3 * GRID[0] * GRID[1])), "motion": np.zeros((n_trs, 1))}
 
 
 def _picture(path: str | Path, tr_s: Exact) -> dict[str, Values]:

@@ -73,8 +73,8 @@ def _in_scanner_time(
     if film.audio is None:
         if missing == "error":
             raise MediaError(
-                f"{film.path}: has no sound: name a film with an audio stream, or set "
-                "stimulus/audio/missing to 'silence'"
+                f"{film.path}: has no sound: name a film with an audio stream, set "
+                "stimulus/audio/missing to 'silence', or leave audio out of config key 'modalities'"
             )
         warnings.warn(f"{film.path}: has no sound; silence is used instead", stacklevel=3)
         return

@@ -79,7 +79,8 @@ def extract_frames(
         if film.video is None:
             raise MediaError(
                 f"{film.path}: has no picture, only sound: name a film with a video stream in "
-                "the column 'movie' of the runs table"
+                "the column 'movie' of the runs table, or set config key 'modalities' to "
+                "[audio, text] or [audio]"
             )
         painter = Painter(film.video, width, height, fit)
         shape = (n_trs, frames_per_tr, height, width, 3)

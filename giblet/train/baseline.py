@@ -175,6 +175,7 @@ def _write_encoding(
     file[f"alphas/{subject}"] = found.alphas.astype(np.float32)
     file[f"scales/{subject}"] = found.scales.astype(np.float32)
     file[f"uses_hrf/{subject}"] = found.uses_hrf
+    file[f"shift_s/{subject}"] = found.shift_s.astype(np.float32)
 
 
 def _decode_all(

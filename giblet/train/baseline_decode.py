@@ -61,25 +61,25 @@ def decoding_rows(timeline: Timeline, train: Rows, delays_trs: Sequence[int]) ->
 def stimulus_targets(
     study: h5py.File, timeline: Timeline, height: int, width: int
 ) -> dict[str, Array]:
-    """What is decoded, on every row.
+    """What is decoded, on every row, of the modalities that the study has.
 
     Returns
     -------
     dict with ``text`` [n_rows, E], ``video`` [n_rows, height, width, 3] (mean frame of the TR,
     0 to 255) and ``log_mel`` [n_rows, M] (mean over the TR's codec frames)
     """
-    text, video, mel = [], [], []
+    found: dict[str, list[Array]] = {}
     for run in timeline.runs:
         group = study[f"runs/{run}"]
-        text.append(group["text"][:])
-        video.append(small_frames(group["video"], height, width))
-        energies = group["audio_log_mel"][:].astype(np.float32)
-        mel.append(np.stack([energies[a:b].mean(0) for a, b in group["audio_index"][:]]))
-    return {
-        "text": np.concatenate(text),
-        "video": np.concatenate(video),
-        "log_mel": np.concatenate(mel),
-    }
+        if "text" in group:
+            found.setdefault("text", []).append(group["text"][:])
+        if "video" in group:
+            found.setdefault("video", []).append(small_frames(group["video"], height, width))
+        if "audio_log_mel" in group:
+            energies = group["audio_log_mel"][:].astype(np.float32)
+            means = [energies[a:b].mean(0) for a, b in group["audio_index"][:]]
+            found.setdefault("log_mel", []).append(np.stack(means))
+    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
 def small_frames(pictures: h5py.Dataset, height: int, width: int) -> Array:

@@ -120,17 +120,18 @@ def load_bands(
     -------
     dict modality -> array of shape (n_rows, n_columns)
     """
-    parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in MODALITIES}
+    parts: dict[str, list[NDArray[np.float32]]] = {}
     for path, run, length in zip(paths, timeline.runs, timeline.lengths, strict=True):
         with reading(path, stage="align", tr_s=tr_s) as file:
-            for name in MODALITIES:
+            # A study may lack a modality.
+            for name in (name for name in MODALITIES if name in file.get(kind, {})):
                 values = dataset(file, f"{kind}/{name}", shape=(None, None))
                 if len(values) < length:
                     raise TrainError(
                         f"{path}: {len(values)} TRs of {run}, the study has {length}: delete "
                         "the file and run snakemake again"
                     )
-                parts[name].append(values[:length].astype(np.float32))
+                parts.setdefault(name, []).append(values[:length].astype(np.float32))
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 

@@ -73,6 +73,7 @@ class Encoding:
     alphas : array of shape (n_voxels,)
     scales : array of shape (n_bands, n_voxels); band weight / penalty
     uses_hrf : array of shape (n_voxels,), bool; design ``hrf`` rather than ``fir``
+    shift_s : array of shape (n_voxels,), shift of the Glover response in design ``hrf``
     """
 
     predicted: Array
@@ -81,6 +82,7 @@ class Encoding:
     alphas: Array
     scales: Array
     uses_hrf: NDArray[np.bool_]
+    shift_s: NDArray[np.floating]
 
 
 def build_kernels(
@@ -150,4 +152,4 @@ def encode(
         scales[:, chosen] = own.scales[:, better]
         uses_hrf[chosen] = True
     delay_s = delay_map(scores, search.shifts_s)
-    return Encoding(predicted + mean, cv_r, delay_s, alphas, scales, uses_hrf)
+    return Encoding(predicted + mean, cv_r, delay_s, alphas, scales, uses_hrf, filters[nearest])

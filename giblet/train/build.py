@@ -11,9 +11,13 @@ import numpy as np
 import torch
 
 from giblet.errors import ModelError, TrainError
+from giblet.model.audio import AudioDecoder
 from giblet.model.brain import VolumeDecoder, VolumeEncoder
 from giblet.model.hrf import wiener_filters
 from giblet.model.network import GibletNet
+from giblet.model.pool import MODALITIES
+from giblet.model.video import VideoDecoder
+from giblet.model.widths import narrowest
 from giblet.store import replacing
 from giblet.timing import seconds_to_trs
 from giblet.train.codes import log_unigram
@@ -22,6 +26,8 @@ from giblet.train.data import Study
 # Drive persists over TRs of a film; between the values of a still and of a fast-cut one.
 PERSISTENCE = 0.5
 NOISE_RANGE = (0.25, 4.0)  # of noise variance over signal variance
+# Of the narrowest other layer, for a bottleneck that has to be lowered.
+BOTTLENECK_SHARE = 0.75
 LEARN_DELAYS = ("fixed", "study", "group", "voxel")
 
 
@@ -46,13 +52,13 @@ def network_kwargs(
         Everything else, passed on.
     """
     frames, height, width, _ = study.frame_shape
-    if choices.get("frames_out", 1) > frames:
+    if frames and choices.get("frames_out", 1) > frames:
         raise ModelError(
             f"model/frames_out is {choices['frames_out']}, but {study.path} holds {frames} frames "
             "a TR: lower it or raise stimulus/video/frames_per_tr"
         )
     groups = delay_groups(study, hrf_delays, hrf_group_voxels)
-    return {
+    kwargs = {
         "subjects": study.subjects,
         "tr_s": study.tr_s,
         "n_voxels": study.n_voxels,
@@ -71,7 +77,24 @@ def network_kwargs(
         "learn_delays": hrf_delays != "fixed",
         "follow_trs": seconds_to_trs(follow_s, study.tr_s),
         **choices,
+        "frames_out": choices.get("frames_out", 1) if frames else 0,
     }
+    if len(study.modalities) < len(MODALITIES):
+        _lower_bottleneck(kwargs, study)
+    return kwargs
+
+
+def _lower_bottleneck(kwargs: dict[str, Any], study: Study) -> None:
+    """Keep layer 7 the narrowest where a study lacks modalities, and the layers their units."""
+    with torch.device("meta"):
+        least = narrowest(GibletNet(**{**kwargs, "bottleneck": 1}).layer_widths())
+    asked = kwargs.get("bottleneck", 2048)
+    if asked >= least:
+        kwargs["bottleneck"] = max(1, int(BOTTLENECK_SHARE * least))
+        print(
+            f"{study.path} has {', '.join(study.modalities)} only, which leaves a layer of {least} "
+            f"units: the bottleneck is lowered from {asked} to {kwargs['bottleneck']}"
+        )
 
 
 def _ijk(study: Study) -> np.ndarray | None:
@@ -132,10 +155,17 @@ def build_network(
     net.hrf.group.copy_(group)
     net.delag.group.copy_(group)
     set_delag(net)
-    mean = torch.from_numpy(study.video_mean).mean(0).movedim(-1, 0) / 255  # [3, H, W]
-    net.video_out.mean_frame.copy_(mean)
-    net.audio_out.code_head.log_unigram.copy_(log_unigram(study.code_counts))
+    if isinstance(net.video_out, VideoDecoder):
+        mean = torch.from_numpy(study.video_mean).mean(0).movedim(-1, 0) / 255  # [3, H, W]
+        net.video_out.mean_frame.copy_(mean)
+    set_code_frequencies(net, log_unigram(study.code_counts))
     return net, kwargs
+
+
+def set_code_frequencies(net: GibletNet, log_unigram_QK: torch.Tensor) -> None:
+    """Let the code head start as the constant that its losses are held against."""
+    if isinstance(net.audio_out, AudioDecoder):
+        net.audio_out.code_head.log_unigram.copy_(log_unigram_QK)
 
 
 @torch.no_grad()

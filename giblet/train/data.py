@@ -27,6 +27,8 @@ from giblet.timing import as_fraction, max_items_per_tr
 from giblet.train.windows import Window
 
 TRAIN, VAL, TEST, GAP = 0, 1, 2, -1
+# A modality and the dataset of a run without which the study lacks it.
+PARTS = {"video": "video", "audio": "audio_codes", "text": "text"}
 SPLITS = {"train": TRAIN, "val": VAL, "test": TEST}
 
 
@@ -85,36 +87,47 @@ class Batch:
 
 
 class Study:
-    """An open study file. Use :func:`open_study`."""
+    """An open study file, seen without some of its subjects. Use :func:`open_study`."""
 
-    def __init__(self, file: h5py.File) -> None:
+    def __init__(self, file: h5py.File, without: Sequence[str] = ()) -> None:
         self.file = file
         self.path = str(file.filename)
         tr = Fraction(*(int(part) for part in file.attrs["tr_s"]))
         self.tr_s = str(tr)
-        self.subjects: list[str] = json.loads(file.attrs["subjects"])
+        self.subjects = _remaining(file, without)
         self.runs = [self._open_run(name) for name in json.loads(file.attrs["runs"])]
         first = file[f"runs/{self.runs[0].name}"]
-        self.frame_shape = tuple(int(n) for n in first["video"].shape[1:])  # F, H, W, 3
-        self.n_codebooks = int(file.attrs["n_codebooks"])
-        self.codebook_size = int(file.attrs["codebook_size"])
-        self.latent_dim = int(first["audio_latents"].shape[1])
-        self.n_mels = int(first["audio_log_mel"].shape[1])
-        self.text_dim = int(first["text"].shape[1])
-        embedding = first.get("video_embedding")
-        self.embedding_dim = 0 if embedding is None else int(embedding.shape[1])
-        rate = as_fraction(f"{int(file.attrs['sample_rate_hz'])}/{int(file.attrs['hop_length'])}")
-        self.max_frames = max_items_per_tr(tr, rate)
-        stats = file["stats"]
-        self.latent_mean = dataset(stats, "latents/mean", shape=(self.latent_dim,))[:]
-        self.latent_std = dataset(stats, "latents/std", shape=(self.latent_dim,))[:]
-        square = (self.latent_dim, self.latent_dim)
-        self.latent_covariance = dataset(stats, "latents/covariance", shape=square)[:]
-        self.text_mean = dataset(stats, "text/mean", shape=(self.text_dim,))[:]
-        self.video_mean = dataset(stats, "video/mean", shape=self.frame_shape)[:]
-        self.code_counts = dataset(
-            stats, "code_counts", shape=(self.n_codebooks, self.codebook_size)
-        )[:]
+        self.modalities = [name for name, part in PARTS.items() if part in first]
+        shape = first["video"].shape[1:] if "video" in first else (0, 0, 0, 3)
+        self.frame_shape = tuple(int(n) for n in shape)  # F, H, W, 3
+        self.n_codebooks = int(file.attrs.get("n_codebooks", 0))
+        self.codebook_size = int(file.attrs.get("codebook_size", 0))
+        self.latent_dim = _columns(first, "audio_latents")
+        self.n_mels = _columns(first, "audio_log_mel")
+        self.text_dim = _columns(first, "text")
+        self.embedding_dim = _columns(first, "video_embedding")
+        self.max_frames = 0
+        if "audio" in self.modalities:
+            rate = f"{int(file.attrs['sample_rate_hz'])}/{int(file.attrs['hop_length'])}"
+            self.max_frames = max_items_per_tr(tr, as_fraction(rate))
+        self._read_stats(file["stats"])
+
+    def _read_stats(self, stats: h5py.Group) -> None:
+        """What is known of the training TRs; of no size where the study lacks a modality."""
+        width = self.latent_dim
+
+        def read(modality: str, name: str, *shape: int) -> NDArray[Any]:
+            if modality not in self.modalities:
+                return np.zeros(shape, np.float32)
+            found: NDArray[Any] = dataset(stats, name, shape=shape)[:]
+            return found
+
+        self.latent_mean = read("audio", "latents/mean", width)
+        self.latent_std = read("audio", "latents/std", width)
+        self.latent_covariance = read("audio", "latents/covariance", width, width)
+        self.text_mean = read("text", "text/mean", self.text_dim)
+        self.video_mean = read("video", "video/mean", *self.frame_shape)
+        self.code_counts = read("audio", "code_counts", self.n_codebooks, self.codebook_size)
         # [S, V]
         self.voxel_valid = np.stack(
             [dataset(stats, f"bold/{name}/valid", dtype=bool)[:] for name in self.subjects]
@@ -129,8 +142,8 @@ class Study:
             name=name,
             split=split,
             stim_valid=dataset(group, "stim_valid", dtype=bool, shape=(n_trs,))[:],
-            text_valid=dataset(group, "text_valid", dtype=bool, shape=(n_trs,))[:],
-            audio_index=dataset(group, "audio_index", shape=(n_trs, 2))[:],
+            text_valid=_per_tr(group, "text_valid", (n_trs,), bool),
+            audio_index=_per_tr(group, "audio_index", (n_trs, 2), np.int64),
             subjects=tuple(name for name in self.subjects if name in group.get("bold", {})),
         )
 
@@ -250,15 +263,29 @@ class Study:
         if high <= low:
             return out
         shown = run.stim_valid[low:high] & self._seen(run, low, high, split)
-        out["video"][inside] = group["video"][low:high]
-        out["text"][inside] = group["text"][low:high]
+        for name in ("video", "text", "video_embedding"):
+            if name in group:
+                out[name][inside] = group[name][low:high]
         out["text_valid"][inside] = run.text_valid[low:high]
         out["valid"][inside] = shown
-        if self.embedding_dim:
-            out["video_embedding"][inside] = group["video_embedding"][low:high]
-        index = run.audio_index[low:high]
+        if self.max_frames:
+            self._add_sound(out, group, run.audio_index[low:high], inside)
+        hidden = ~out["valid"]
+        for name in ("video", "latents", "log_mel", "audio_mask", "text", "text_valid", "codes"):
+            out[name][hidden] = 0
+        out["video_embedding"][hidden] = 0
+        return out
+
+    def _add_sound(
+        self,
+        out: dict[str, NDArray[Any]],
+        group: h5py.Group,
+        index: NDArray[np.int64],
+        inside: slice,
+    ) -> None:
+        """Codec frames of the TRs with the ranges `index`, [T, 2]."""
         first, last = int(index[0, 0]), int(index[-1, 1])
-        place = np.arange(n_frames)[None, :] + index[:, :1] - first  # [T, N]
+        place = np.arange(self.max_frames)[None, :] + index[:, :1] - first  # [T, N]
         mask = place < index[:, 1:] - first
         place = np.minimum(place, last - first - 1)
         latents = group["audio_latents"][first:last].astype(np.float32)
@@ -267,15 +294,34 @@ class Study:
         out["latents"][inside] = latents[place]
         out["log_mel"][inside] = group["audio_log_mel"][first:last].astype(np.float32)[place]
         out["audio_mask"][inside] = mask
-        hidden = ~out["valid"]
-        for name in ("video", "latents", "log_mel", "audio_mask", "text", "text_valid", "codes"):
-            out[name][hidden] = 0
-        out["video_embedding"][hidden] = 0
-        return out
+
+
+def _remaining(file: h5py.File, without: Sequence[str]) -> list[str]:
+    subjects: list[str] = json.loads(file.attrs["subjects"])
+    unknown = [name for name in without if name not in subjects]
+    if unknown:
+        raise TrainError(
+            f"{file.filename} has no subject {unknown[0]!r} to leave out, it has "
+            f"{', '.join(subjects)}: correct train/unseen_subjects"
+        )
+    return [name for name in subjects if name not in without]
+
+
+def _columns(group: h5py.Group, name: str) -> int:
+    """Columns of a dataset with one row a TR or codec frame; 0 if it is not there."""
+    return int(group[name].shape[1]) if name in group else 0
+
+
+def _per_tr(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: type) -> NDArray[Any]:
+    """A dataset of some shape; zeros if it is not there."""
+    if name not in group:
+        return np.zeros(shape, dtype)
+    found: NDArray[Any] = dataset(group, name, dtype=dtype, shape=shape)[:]
+    return found
 
 
 @contextmanager
-def open_study(path: str | Path) -> Iterator[Study]:
-    """Open a study read-only."""
+def open_study(path: str | Path, without: Sequence[str] = ()) -> Iterator[Study]:
+    """Open a study read-only, as if the subjects `without` had not been scanned."""
     with reading(path, stage="align") as file:
-        yield Study(file)
+        yield Study(file, without)

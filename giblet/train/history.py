@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,8 @@ def figures(
     state: Mapping[str, Any],
     net: GibletNet,
     floor: Mapping[str, Mapping[str, float]],
+    *,
+    subjects: Sequence[str],
     trs_per_s: float,
     device: torch.device,
 ) -> dict[str, Any]:
@@ -61,6 +63,7 @@ def figures(
         "val": state["best"],
         "constant_predictor": floor,
         "start": state["started"],
+        "subjects": list(subjects),
         "parameters": sum(part.numel() for part in net.parameters()),
         "layer_widths": net.layer_widths(),
         "seconds": round(state["seconds"], 1),

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from giblet.store import replacing
 from giblet.train.batches import drawn_batch
-from giblet.train.build import build_network, save_weights
+from giblet.train.build import build_network, save_weights, set_code_frequencies
 from giblet.train.checkpoint import Checkpoints, checkpoint_key
 from giblet.train.data import Batch, Study, open_study
 from giblet.train.finite import refuse_non_finite, refuse_non_finite_validation
@@ -37,7 +37,8 @@ TRAINING = (
     "batch_windows", "bf16", "brain_weight", "video_weight", "audio_weight", "text_weight",
     "checkpoint_every", "clip_norm", "code_frames", "delay_lr_scale", "deterministic", "device",
     "ema_decay", "eval_every", "lr", "modality_dropout", "patience", "start", "start_lr_scale",
-    "steps", "subjects_per_step", "tensorboard", "warmup_steps", "weight_decay", "window_trs",
+    "steps", "subjects_per_step", "tensorboard", "unseen_subjects", "warmup_steps",
+    "weight_decay", "window_trs",
     *SOUND_SETTINGS,
 )  # fmt: skip
 
@@ -84,7 +85,10 @@ def train_network(
     """
     training = {name: settings.pop(name) for name in TRAINING}
     network = {name: value for name, value in settings.items() if name != "name"}
-    with open_study(study) as opened, determinism(bool(training["deterministic"])):
+    with (
+        open_study(study, without=training["unseen_subjects"]) as opened,
+        determinism(bool(training["deterministic"])),
+    ):
         run = Training(opened, seed=seed, training=training, network=network)
         key = checkpoint_key(opened, {"seed": seed, **training, **network})
         kept = Checkpoints(Path(checkpoints) / f"{Path(model).parent.name}-{key}")
@@ -123,11 +127,10 @@ class Training:
         self.window_trs = min(
             int(training["window_trs"]), max(part.stop - part.start for part in self.segments)
         )
-        self.weights = loss_weights(training)
+        self.weights = loss_weights(training, study.modalities)
         self.net, self.kwargs = build_network(study, seed=seed, **network)
         self.sound = sound_losses(study, training)
-        # The code head starts as the constant that its losses are held against.
-        self.net.audio_out.code_head.log_unigram.copy_(self.sound.codes.log_unigram)
+        set_code_frequencies(self.net, self.sound.codes.log_unigram)
         self.floor = {
             split: floors(study, split, self.net.frames_out, self.window_trs, self.sound)
             for split in ("train", "val")
@@ -157,7 +160,14 @@ class Training:
         with Watch(int(self.settings["steps"]), self.state["step"], events) as self.watch:
             self._steps(kept, before - began)
         self.state["seconds"] = before + time.monotonic() - began
-        return figures(self.state, self.net, self.floor, self.progress.trs_per_s, self.device)
+        return figures(
+            self.state,
+            self.net,
+            self.floor,
+            subjects=self.study.subjects,
+            trs_per_s=self.progress.trs_per_s,
+            device=self.device,
+        )
 
     def _begin(self, kept: Checkpoints) -> float:
         """Load the last checkpoint, or start; seconds that were trained before."""
@@ -215,6 +225,7 @@ class Training:
             n_frames=self.study.max_frames,
             code_frames=int(self.settings["code_frames"]),
             modality_dropout=float(self.settings["modality_dropout"]),
+            has=batch.stimulus.has,
             seed=self.seed,
             step=step,
         )

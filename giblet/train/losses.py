@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from giblet.errors import TrainError
-from giblet.model.network import Decoded
-from giblet.model.stimulus import Stimulus
+from giblet.model.stimulus import Decoded, Stimulus
 from giblet.train.data import Batch, Study
 from giblet.train.sound import EVEN, SOUND_TERMS, SoundLosses
 from giblet.train.sums import Sums, in_full_precision
@@ -54,33 +53,35 @@ def stimulus_sums(
     code_frames: Tensor | None = None,
     starts: Tensor | None = None,
 ) -> None:
-    """Errors of frames, sound and text over the target TRs.
+    """Errors of frames, sound and text over the target TRs, of what is shown and made of them.
 
     Parameters
     ----------
     code_frames, starts
         See :meth:`giblet.train.sound.SoundLosses.add`.
     """
-    weight = target_BT.to(torch.float32)
-    index = frames_out_index(shown.video.shape[2], made.video.shape[2])
-    frames = shown.video[:, :, index].movedim(-1, 3)  # [B, T, Fo, 3, H, W]
-    difference = made.video.float() - frames.to(torch.float32).mul_(1 / 255)
-    error = difference.square().flatten(2).mean(2)  # [B, T]
-    sums.add("video", (error * weight).sum(), float(weight.sum()))
-
-    sound.add(
-        sums,
-        made.latents,
-        made.code_logits,
-        shown,
-        target_BT,
-        code_frames=code_frames,
-        starts=starts,
-    )
-
-    said = (shown.text_valid & target_BT).to(torch.float32)
-    error = (made.text.float() - shown.text).square().mean(2)  # [B, T]
-    sums.add("text", (error * said).sum(), float(said.sum()))
+    has_video, has_audio, has_text = shown.has
+    if has_video and made.video.shape[2]:
+        weight = target_BT.to(torch.float32)
+        index = frames_out_index(shown.video.shape[2], made.video.shape[2])
+        frames = shown.video[:, :, index].movedim(-1, 3)  # [B, T, Fo, 3, H, W]
+        difference = made.video.float() - frames.to(torch.float32).mul_(1 / 255)
+        error = difference.square().flatten(2).mean(2)  # [B, T]
+        sums.add("video", (error * weight).sum(), float(weight.sum()))
+    if has_audio and made.latents.shape[2]:
+        sound.add(
+            sums,
+            made.latents,
+            made.code_logits,
+            shown,
+            target_BT,
+            code_frames=code_frames,
+            starts=starts,
+        )
+    if has_text and made.text.shape[2]:
+        said = (shown.text_valid & target_BT).to(torch.float32)
+        error = (made.text.float() - shown.text).square().mean(2)  # [B, T]
+        sums.add("text", (error * said).sum(), float(said.sum()))
 
 
 class Constant:
@@ -115,6 +116,17 @@ class Constant:
         )
 
 
+@torch.no_grad()
+def add_constant(
+    sums: Sums, constant: Constant, batch: Batch, *, voxel_valid: Tensor, sound: SoundLosses
+) -> None:
+    """Add the constant predictor's errors on a batch, its context aside."""
+    n_windows, n_trs = batch.target.shape
+    shown = batch.stimulus.trs(batch.stimulus.valid.shape[1] - n_trs, None)
+    brain_sums(sums, torch.zeros_like(batch.bold[:, :, :n_trs]), batch, voxel_valid)
+    stimulus_sums(sums, constant(n_windows, n_trs), shown, batch.target, sound)
+
+
 def floors(
     study: Study, split: str, frames_out: int, window_trs: int, sound: SoundLosses
 ) -> dict[str, float]:
@@ -139,10 +151,7 @@ def floors(
             subjects=range(len(study.subjects)),
             split=split,
         )
-        brain_sums(sums, torch.zeros_like(batch.bold), batch, valid)
-        made = constant(1, window_trs)
-        with torch.no_grad():
-            stimulus_sums(sums, made, batch.stimulus, batch.target, sound)
+        add_constant(sums, constant, batch, voxel_valid=valid, sound=sound)
     found = {term: float(value) for term, value in sums.means().items()}
     if found.get("brain", 0.0) <= NEGLIGIBLE:
         raise TrainError(
@@ -182,18 +191,19 @@ def mean_fractions(all_parts: Iterable[Mapping[str, Tensor | float]]) -> dict[st
     return {name: sum(values[1:], values[0]) / len(values) for name, values in gathered.items()}
 
 
-def loss_weights(settings: Mapping[str, Any]) -> dict[str, float]:
-    """Weight of each modality's loss.
+def loss_weights(settings: Mapping[str, Any], modalities: Iterable[str]) -> dict[str, float]:
+    """Weight of the loss of BOLD and of each modality.
 
     Raises
     ------
     TrainError
-        If all are 0.
+        If those of BOLD and of the study's `modalities` are all 0.
     """
     found = {name: float(settings[f"{name}_weight"]) for name in MODALITIES}
-    if not any(found.values()):
+    learnt = ["brain", *modalities]
+    if not any(found[name] for name in learnt):
         raise TrainError(
-            "train: all of brain_weight, video_weight, audio_weight and text_weight are 0, "
-            "so there is nothing to learn: give one a positive weight"
+            f"train: all of {', '.join(f'{name}_weight' for name in learnt)} are 0, so there "
+            "is nothing to learn: give one a positive weight"
         )
     return found

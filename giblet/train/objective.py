@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from giblet.model.network import Decoded, GibletNet
+from giblet.model.network import GibletNet
+from giblet.model.stimulus import Decoded
 from giblet.train.data import Batch, Study
 from giblet.train.losses import (
     brain_sums,
@@ -40,9 +41,22 @@ class Draws:
 
 
 def draw(
-    batch: Batch, *, n_frames: int, code_frames: int, modality_dropout: float, seed: int, step: int
+    batch: Batch,
+    *,
+    n_frames: int,
+    code_frames: int,
+    modality_dropout: float,
+    seed: int,
+    step: int,
+    has: tuple[bool, bool, bool] = (True, True, True),
 ) -> Draws:
-    """Subjects whose brains are passed through, modalities shown, codec frames and TRs scored."""
+    """Subjects whose brains are passed through, modalities shown, codec frames and TRs scored.
+
+    Parameters
+    ----------
+    has
+        Which of video, audio and text the study has; one of those is always shown.
+    """
     rng = np.random.default_rng([seed, step, 3])
     scanned = batch.bold_valid.numpy()
     chosen = [
@@ -51,7 +65,8 @@ def draw(
     through = int(rng.integers(-1, len(batch.subjects)))
     keep = rng.random((len(batch.windows), 3)) >= modality_dropout
     # At least one modality is left, whichever would have been dropped last.
-    keep[np.arange(len(keep)), rng.integers(0, 3, len(keep))] = True
+    there = np.flatnonzero(has)
+    keep[np.arange(len(keep)), there[rng.integers(0, len(there), len(keep))]] = True
     picked = None
     if code_frames and code_frames < n_frames:
         picked = torch.from_numpy(np.sort(rng.choice(n_frames, code_frames, replace=False)))
@@ -124,6 +139,43 @@ def _part(made: Decoded, windows: slice) -> Decoded:
     )
 
 
+def add_window(
+    net: GibletNet,
+    batch: Batch,
+    *,
+    voxel_valid: Tensor,
+    sound: SoundLosses,
+    brain: Sums,
+    paths: dict[str, Sums],
+) -> Tensor:
+    """Add the errors of one window, every subject's BOLD decoded.
+
+    Parameters
+    ----------
+    brain, paths
+        Where errors of BOLD, and of the stimulus by each of `PATHS`, are added.
+
+    Returns
+    -------
+    predicted BOLD [S, T, V]
+    """
+    n_trs = batch.target.shape[1]
+    z = net.features(batch.stimulus)
+    drives = torch.cat([net.drive(z, subject) for subject in batch.subjects])  # [S, C + T, V]
+    bold = net.bold(drives, n_trs)  # [S, T, V]
+    brain_sums(brain, bold[:, None], batch, voxel_valid)
+    shown = batch.stimulus.trs(batch.stimulus.valid.shape[1] - n_trs, None)
+    n_frames = shown.audio_mask.sum(2)  # [1, T]
+    made = net.decode(net.drive(z[:, -n_trs:]), None, n_frames)
+    stimulus_sums(paths["model"], made, shown, batch.target, sound)
+    for row, subject in enumerate(batch.subjects):
+        if batch.bold_valid[row, 0]:
+            drive = net.from_bold(batch.bold[row], subject, n_trs)
+            made = net.decode(drive, None, n_frames)
+            stimulus_sums(paths["from_bold"], made, shown, batch.target, sound)
+    return bold
+
+
 @torch.no_grad()
 def evaluate(
     net: GibletNet,
@@ -155,18 +207,7 @@ def evaluate(
             subjects=everyone,
             split=split,
         ).to(device)
-        z = net.features(batch.stimulus)
-        drives = torch.cat([net.drive(z, subject) for subject in everyone])  # [S, C + T, V]
-        brain_sums(brain, net.bold(drives, window_trs)[:, None], batch, valid)
-        shown = batch.stimulus.trs(batch.stimulus.valid.shape[1] - window_trs, None)
-        n_frames = shown.audio_mask.sum(2)  # [1, T]
-        made = net.decode(net.drive(z[:, -window_trs:]), None, n_frames)
-        stimulus_sums(paths["model"], made, shown, batch.target, sound)
-        for subject in everyone:
-            if batch.bold_valid[subject, 0]:
-                drive = net.from_bold(batch.bold[subject], subject, window_trs)
-                made = net.decode(drive, None, n_frames)
-                stimulus_sums(paths["from_bold"], made, shown, batch.target, sound)
+        add_window(net, batch, voxel_valid=valid, sound=sound, brain=brain, paths=paths)
     per_path = {
         path: {
             name: float(value)

@@ -16,7 +16,9 @@ from giblet.errors import TrainError
 from giblet.model.network import GibletNet
 
 # Parts that start at nothing or at random; the others start where the linear solution put them.
-FRESH = ("video_out", "audio_out", "context_in", "context_out", "refine")
+FRESH = ("video_out", "audio_out", "context_in", "context_out", "refine", "hrf.taps")
+# In seconds, or amounts of something per second.
+IN_SECONDS = ("hrf.delay_s", "hrf.shape")
 UNDECAYED = ("gain", "own_gain", "delag.filter")
 LR_FLOOR = 0.05  # share of the learning rate that is left at the last step
 
@@ -100,7 +102,7 @@ def make_optimizer(net: GibletNet, settings: Mapping[str, Any]) -> torch.optim.A
         if not parameter.requires_grad:
             continue
         scale = 1.0
-        if name == "hrf.delay_s":
+        if name in IN_SECONDS:
             scale = float(settings["delay_lr_scale"])
         elif set_by_ridge and not any(part in name for part in FRESH):
             scale = float(settings["start_lr_scale"])

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from giblet.errors import TrainError
-from giblet.model.network import Decoded, GibletNet
+from giblet.model.network import GibletNet
+from giblet.model.stimulus import Decoded
 from giblet.train.build import load_network
 from giblet.train.data import Study, open_study
 from giblet.train.windows import Window, tiles
@@ -55,7 +56,7 @@ def predict_study(
         the network's brain) and ``from_predicted`` (predicted BOLD taken for measured), both
         with who ``shared``; ``from_bold`` (measured BOLD), who being each subject. video
         uint8 [n, Fo, H, W, 3]; text float32 [n, E]; latents float32 [N, D] in the codec's own
-        units; codes int16 [Q, N].
+        units; codes int16 [Q, N]. Nothing of a modality that the study lacks.
 
     Raises
     ------
@@ -122,19 +123,15 @@ def window_drives(net: GibletNet, study: Study, window: Window) -> WindowDrives:
     n_trs, inside = high - low, slice(window.start - low, window.stop - low)
     z = net.features(batch.stimulus)  # [1, C + T + follow, P]
     shared = net.drive(z)
-    bold = {
-        study.subjects[number]: net.bold(net.drive(z, number), n_trs + follow)[0, inside]
-        for number in scanned
-    }
+    # By name: one that training did not see has no number in the network, and the shared map.
+    bold = {name: net.bold(net.drive(z, name), n_trs + follow)[0, inside] for name in run.subjects}
     drives = {"model/shared": shared[:, net.context_trs :][:, :n_trs]}
     predicted = net.bold(shared, n_trs + follow)
     # Nothing was measured after the run's end, and nothing may be fed back from there.
     predicted[:, run.n_trs - low :] = 0
     drives["from_predicted/shared"] = net.from_bold(predicted, None, n_trs)
-    for row, number in enumerate(scanned):
-        drives[f"from_bold/{study.subjects[number]}"] = net.from_bold(
-            batch.bold[row], number, n_trs
-        )
+    for row, name in enumerate(run.subjects):
+        drives[f"from_bold/{name}"] = net.from_bold(batch.bold[row], name, n_trs)
     index = torch.from_numpy(run.audio_index[low:high])  # [T, 2]
     return WindowDrives(bold, drives, index.diff(dim=1).T, inside)
 
@@ -179,10 +176,13 @@ def average(made: Iterable[Decoded]) -> Decoded:
 def _decoded(
     study: Study, made: Decoded, mask_TN: Tensor, inside: slice, source: str
 ) -> Iterator[tuple[str, NDArray[Any]]]:
-    video = made.video[0, inside].clamp(0, 1).mul(255).round().to(torch.uint8)
-    yield f"video/{source}", video.movedim(2, -1).contiguous().numpy()  # [T, Fo, H, W, 3]
-    yield f"text/{source}", made.text[0, inside].numpy()
-    latents = made.latents[0, inside][mask_TN].numpy()  # [frames, D]
-    yield f"latents/{source}", latents * study.latent_std + study.latent_mean
-    codes = made.code_logits[0, inside][mask_TN].argmax(-1)  # [frames, Q]
-    yield f"codes/{source}", codes.T.contiguous().to(torch.int16).numpy()
+    if "video" in study.modalities:
+        video = made.video[0, inside].clamp(0, 1).mul(255).round().to(torch.uint8)
+        yield f"video/{source}", video.movedim(2, -1).contiguous().numpy()  # [T, Fo, H, W, 3]
+    if "text" in study.modalities:
+        yield f"text/{source}", made.text[0, inside].numpy()
+    if "audio" in study.modalities:
+        latents = made.latents[0, inside][mask_TN].numpy()  # [frames, D]
+        yield f"latents/{source}", latents * study.latent_std + study.latent_mean
+        codes = made.code_logits[0, inside][mask_TN].argmax(-1)  # [frames, Q]
+        yield f"codes/{source}", codes.T.contiguous().to(torch.int16).numpy()

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from giblet.model.audio import AudioEncoder
 from giblet.model.network import GibletNet
 from giblet.train.data import GAP, SPLITS, Study
 from giblet.train.windows import Window, tiles
@@ -106,6 +107,8 @@ def _places(study: Study, split: str) -> list[tuple[int, int]]:
 
 def scale_inputs(net: GibletNet, study: Study) -> None:
     """Let the log-mel energies enter layer 2B with mean 0 and variance 1 (training TRs)."""
+    if not isinstance(net.audio_in, AudioEncoder):
+        return
     total = squares = torch.zeros(study.n_mels, dtype=torch.float64)
     count = 0
     for part in study.segments("train"):
@@ -121,13 +124,14 @@ def scale_inputs(net: GibletNet, study: Study) -> None:
 
 
 def _damp_deep(net: GibletNet) -> None:
+    """Let untrained convolutions count little at the start."""
     plain = (net.video_in.n_coarse, net.audio_in.n_plain)
     for turn, first, last in (
         (net.pool.turns[0], plain[0], net.video_in.n_features),
         (net.pool.turns[1], plain[1], net.audio_in.n_features),
     ):
-        assert isinstance(turn, torch.nn.Linear)
-        turn.weight[:, first:last].mul_(DEEP_SCALE)
+        if isinstance(turn, torch.nn.Linear):
+            turn.weight[:, first:last].mul_(DEEP_SCALE)
 
 
 def mean_bold(study: Study, rows: Rows, subject: int | None) -> tuple[Tensor, Tensor]:

@@ -118,7 +118,7 @@ class SoundLosses:
 
 
 def sound_losses(study: Study, settings: Mapping[str, Any]) -> SoundLosses:
-    """The losses of sound for a study, from the settings `SOUND_SETTINGS`.
+    """The losses of sound for a study, from the settings `SOUND_SETTINGS`; none without sound.
 
     The codec is loaded, once, only when its code vectors or its decoder are needed.
 
@@ -130,6 +130,8 @@ def sound_losses(study: Study, settings: Mapping[str, Any]) -> SoundLosses:
         If the codec is needed and cannot be had.
     """
     weights = {term: float(settings[f"{term}_weight"]) for term in SOUND_TERMS}
+    if "audio" not in study.modalities:
+        return SoundLosses(np.eye(0, dtype=np.float32), CodeTargets(study.code_counts))
     if not any(weights.values()):
         raise TrainError(
             "train: all of latents_weight, codes_weight and spectrum_weight are 0, so there is no "

@@ -133,7 +133,7 @@ def _delays_again(
 
 
 def _shifts(net: GibletNet) -> list[float]:
-    if not net.hrf.delay_s.requires_grad:
+    if not net.hrf.learns:
         return [0.0]
     return [float(s) for s in SHIFTS_S if abs(s) <= SHIFT_LIMIT_S and float(s) % SHIFT_GRID_S == 0]
 
@@ -234,7 +234,7 @@ def _fit(
 
 def _set_delays(net: GibletNet, delay_s: Tensor, explained: Tensor) -> None:
     """Delay of each group: mean of its voxels', weighted by how well they are explained."""
-    if not net.hrf.delay_s.requires_grad:
+    if not net.hrf.learns:
         return
     weight = explained.clamp(min=1e-6)
     zero = torch.zeros_like(net.hrf.delay_s)

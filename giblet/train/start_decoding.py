@@ -41,6 +41,8 @@ def start_decoding(net: GibletNet, study: Study, rows: Rows) -> dict[str, Any]:
     alpha, best = torch.empty(y.shape[1]), {}
     first = 0
     for name, width in zip(MODALITIES, net.pool.widths, strict=True):
+        if not width:
+            continue
         share = slice(first, first + width)
         varies = y[:, share].std(0) > 1e-6
         mean = errors[:, share][:, varies].mean(1) if varies.any() else torch.ones(len(errors))

@@ -1,4 +1,4 @@
-"""Windows of consecutive TRs: which there are, and which a training step sees."""
+"""Windows of consecutive TRs, and what is drawn for a training step."""
 
 from __future__ import annotations
 

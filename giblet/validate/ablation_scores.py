@@ -20,7 +20,8 @@ from torch import Tensor
 
 from giblet.features.audio import codec_of
 from giblet.features.mel import log_mel
-from giblet.model.network import Decoded, GibletNet
+from giblet.model.network import GibletNet
+from giblet.model.stimulus import Decoded
 from giblet.sound_scores import at_stoi_rate, is_silent, stoi_10khz
 from giblet.store import replacing
 from giblet.train.build import load_network

@@ -207,7 +207,7 @@ def _add_spectra(
     """Score the mean log-mel spectra of single TRs: correlation and identification."""
     true = np.concatenate([tr_means(study, run, trs) for run, trs in _each(tests)])
     mean = train_spectrum(study)
-    scorer = Scorer(table, settings)
+    scorer = Scorer(table, settings, tests)
     for source, subject, own, found in _spectra(study, sounds, ridge, tests, mean):
         mine = np.isin(tests.run_name, own.runs)
         x, y = centred(true[mine], own.lengths), centred(found, own.lengths)
@@ -224,6 +224,7 @@ def _add_spectra(
             n=own.n,
         )
         scorer.identify(source, subject, found - mean, true[mine] - mean, own)
+    scorer.add_pooled()
 
 
 def _each(tests: TestSet) -> Iterator[tuple[str, NDArray[np.int64]]]:

@@ -79,7 +79,8 @@ def nearest_by_stimulus(
     train = train_moments(study, runs)
     near: list[NDArray[np.float64]] = []
     far: list[NDArray[np.float64]] = []
-    for modality in MODALITIES:
+    held = next(iter(regressors.values()))["hrf"]
+    for modality in (name for name in MODALITIES if name in held):
         parts = {run: file[f"hrf/{modality}"] for run, file in regressors.items()}
         known = np.concatenate([parts[run][:][train.tr[train.run == run]] for run in runs])
         mean, std = known.mean(0), known.std(0)

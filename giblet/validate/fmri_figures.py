@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from giblet.store import reading
 from giblet.validate.figures import COLOURS, figure
 from giblet.validate.fmri_maps import affine_of, to_volume
+from giblet.validate.partition_figures import MODALITY_WORDS, draw_partition
 
 # Map name -> (colours, lowest, highest, label); None is taken from the data.
 LOOKS: dict[str, tuple[str, float | None, float | None, str]] = {
@@ -21,12 +22,24 @@ LOOKS: dict[str, tuple[str, float | None, float | None, str]] = {
     "r_normalised": ("magma", 0.0, 1.0, "r / ceiling"),
     "q": ("viridis_r", 0.0, 0.1, "q (FDR)"),
     "delay_s": ("cividis", None, None, "delay of the response, s"),
+    "unique": ("magma", 0.0, None, "variance only this explains"),
+}
+GLASS_LOOKS = {
+    "r": ("magma_r", "largest r"),
+    "delay_s": ("cividis", "mean delay, s"),
+    "unique": ("magma_r", "largest share"),
 }
 VIEWS = (("from the left", 0), ("from the front", 1), ("from above", 2))
 
 
 def draw_fmri(
-    voxels: str | Path, region_table: str | Path, folder: str | Path, *, dpi: int, n_slices: int
+    voxels: str | Path,
+    region_table: str | Path,
+    partition_table: str | Path,
+    folder: str | Path,
+    *,
+    dpi: int,
+    n_slices: int,
 ) -> None:
     """Draw every fMRI figure into `folder`.
 
@@ -34,6 +47,7 @@ def draw_fmri(
     ----------
     voxels : ``fmri/voxels.h5``
     region_table : ``fmri/by_region.csv``
+    partition_table : ``fmri/partition.csv``
     dpi : dots an inch of the PNGs
     n_slices : axial slices of each map
     """
@@ -53,8 +67,13 @@ def draw_fmri(
         delay = np.where(np.any(found, axis=0), _mean_over(file, subjects, "delay_s"), np.nan)
         title = "delay that ridge found, where it predicts"
         _draw_glass(file, delay, "delay_s", title, folder / "glass_delay.png", dpi)
+        for modality, what in MODALITY_WORDS.items():
+            mean = _mean_over(file, subjects, f"partition/unique_{modality}")
+            path = folder / f"glass_unique_{modality}.png"
+            _draw_glass(file, mean, "unique", f"variance that only {what} explains", path, dpi)
         _draw_scatter(file, subjects, folder / "model_vs_ridge.png", dpi)
     _draw_regions(region_table, folder / "regions.png", dpi)
+    draw_partition(partition_table, folder / "partition.png", dpi)
 
 
 def _mean_over(file: h5py.File, subjects: list[str], name: str) -> NDArray[np.float64]:
@@ -135,11 +154,11 @@ def _draw_glass(
         return
     low, high = _limits(name, values)
     volume, inside = canonical(file, values)
-    colours, label = ("magma_r", "largest r") if name == "r" else ("cividis", "mean delay, s")
+    colours, label = GLASS_LOOKS[name]
     with figure(path, dpi, ncols=3, figsize=(8, 2.8)) as (fig, axes):
         image = None
         for axis, (view, along) in zip(axes, VIEWS, strict=True):
-            seen = _line_of_sight(volume, along, largest=name == "r").T
+            seen = _line_of_sight(volume, along, largest=name != "delay_s").T
             outline = inside.any(axis=along).T.astype(float)
             shown = np.ma.masked_where(~np.isfinite(seen) | (seen < low), seen)
             axis.contour(outline, levels=[0.5], colors="0.4", linewidths=1)

@@ -12,23 +12,32 @@ from numpy.typing import NDArray
 from giblet.errors import ValidationError
 from giblet.store import reading, replacing
 
-MAPS = ("r", "r_normalised", "q")
-# Outside the mask nothing was measured: no correlation, nothing significant.
-OUTSIDE = {"r": 0.0, "r_normalised": 0.0, "q": 1.0}
+# Name of a map -> where voxels.h5 has it, and its value outside the mask, where nothing was
+# measured: no correlation, nothing explained, nothing significant, no delay.
+MAPS = {
+    "r": ("r", 0.0),
+    "r_normalised": ("r_normalised", 0.0),
+    "q": ("q", 1.0),
+    "delay_s": ("delay_s", np.nan),
+    "delay_model_s": ("delay_model_s", np.nan),
+    "unique_video": ("partition/unique_video", 0.0),
+    "unique_audio": ("partition/unique_audio", 0.0),
+    "unique_text": ("partition/unique_text", 0.0),
+}
 
 
 def write_maps(voxels: str | Path, folder: str | Path) -> None:
-    """Write ``{subject}_{r,r_normalised,q}.nii.gz`` into `folder`.
+    """Write ``{subject}_{name}.nii.gz`` for every name in `MAPS` into `folder`.
 
-    Voxels that were not scored are NaN, those outside the mask 0 (q: 1). Parcels have no
-    volume: their images are one voxel wide, parcel k standing at (k, 0, 0).
+    Voxels that were not scored are NaN, those outside the mask 0 (q: 1, delays: NaN). Parcels
+    have no volume: their images are one voxel wide, parcel k standing at (k, 0, 0).
     """
     import nibabel
 
     with reading(voxels, stage="validate") as file:
         for subject in json.loads(file.attrs["subjects"]):
-            for name in MAPS:
-                volume = to_volume(file, file[f"{subject}/{name}"][:], OUTSIDE[name])
+            for name, (place, outside) in MAPS.items():
+                volume = to_volume(file, file[f"{subject}/{place}"][:], outside)
                 image = nibabel.Nifti1Image(volume, affine_of(file))
                 image.header.set_xyzt_units("mm", "sec")
                 image.header["descrip"] = f"giblet {name} {subject}".encode()[:79]

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from giblet.validate.fmri_voxels import Voxels
-from giblet.validate.identification import (
-    distractors,
-    identification_p,
-    identify,
-    similarity,
-)
 from giblet.validate.settings import Settings
 from giblet.validate.statistics import (
     bootstrap_correlations,
+    fdr,
     pearson,
     percentile_interval,
 )
@@ -30,7 +25,7 @@ RUN_SOURCES = ("model", "ridge")
 
 
 def add_voxel_metrics(table: MetricTable, voxels: Voxels, subject: str, settings: Settings) -> None:
-    """Add means and medians over voxels, shares of the ceiling, and what was significant."""
+    """Add means and medians over voxels, and shares of the ceiling."""
     valid = voxels.valid
     n = int(valid.sum())
     for source, r in voxels.r.items():
@@ -40,10 +35,6 @@ def add_voxel_metrics(table: MetricTable, voxels: Voxels, subject: str, settings
             value = float(over(r[valid])) if n else float("nan")
             table.add(name, "r", source, value, subject=subject, interval=interval, n=n)
         _add_normalised(table, voxels, source, subject, settings)
-        if source in voxels.q:
-            share = float((voxels.q[source][valid] < settings.fdr_q).mean()) if n else np.nan
-            table.add("share_significant", "share", source, share, subject=subject, n=n)
-    table.add("share_significant", "share", "floor_mean", 0.0, subject=subject, n=n)
     known = np.isfinite(voxels.ceiling)
     if known.any():
         for name, over in (("r_mean", np.mean), ("r_median", np.median)):
@@ -51,6 +42,15 @@ def add_voxel_metrics(table: MetricTable, voxels: Voxels, subject: str, settings
             table.add(name, "r", "ceiling", value, subject=subject, n=int(known.sum()))
     for name in ("r_mean", "r_median"):
         table.add(name, "r", "chance", 0.0, subject=subject, n=n)
+
+
+def add_discoveries(table: MetricTable, voxels: Voxels, subject: str, settings: Settings) -> None:
+    """Add the share of voxels that pass the false discovery rate."""
+    n = int(voxels.valid.sum())
+    for source, q in voxels.q.items():
+        share = float((q[voxels.valid] < settings.fdr_q).mean()) if n else float("nan")
+        table.add("share_significant", "share", source, share, subject=subject, n=n)
+    table.add("share_significant", "share", "floor_mean", 0.0, subject=subject, n=n)
 
 
 def _add_normalised(
@@ -75,38 +75,6 @@ def _add_normalised(
     )
     above = float((voxels.r[source][usable] > ceiling).sum())
     table.add("n_above_ceiling", "voxels", source, above, subject=subject, n=n)
-
-
-def add_encoding_identification(
-    table: MetricTable,
-    source: str,
-    subject: str,
-    measured: NDArray[np.float64],
-    predicted: NDArray[np.float64],
-    tests: TestSet,
-    settings: Settings,
-) -> None:
-    """Add how often a TR's predicted pattern is most like its measured one.
-
-    Parameters
-    ----------
-    measured, predicted : arrays of shape (n, V), valid voxels, centred within segments
-    """
-    allowed = distractors(tests.run_number, tests.time_s, settings.min_distance_s)
-    scores = similarity(predicted, measured)
-    p = identification_p(
-        scores,
-        allowed,
-        tests.lengths,
-        n_permutations=settings.n_permutations,
-        min_shift_trs=tests.trs_of(settings.min_shift_s),
-        rng=np.random.default_rng(settings.seed),
-    )
-    found = identify(scores, allowed)
-    block = tests.blocks(settings.block_trs)
-    table.add_identification(source, found, block, p=p, subject=subject)
-    if source == "model":
-        table.add_chance(found.n_candidates, subject=subject)
 
 
 def by_run(
@@ -147,7 +115,8 @@ def by_region(
         for source in RUN_SOURCES:
             low, high = percentile_interval(voxels.draws[source][:, here].mean(1))
             value = float(voxels.r[source][here].mean())
-            yield _region_row(name, source, subject, value, low, high, int(here.sum()))
+            p = voxels.region_p[source][name]
+            yield _region_row(name, source, subject, value, low, high, int(here.sum()), p)
         known = here & np.isfinite(voxels.ceiling)
         if known.any():
             value = float(voxels.ceiling[known].mean())
@@ -155,7 +124,14 @@ def by_region(
 
 
 def _region_row(
-    region: str, source: str, subject: str, value: float, low: float, high: float, n: int
+    region: str,
+    source: str,
+    subject: str,
+    value: float,
+    low: float,
+    high: float,
+    n: int,
+    p: float = np.nan,
 ) -> dict[str, object]:
     return {
         "region": region,
@@ -165,7 +141,19 @@ def _region_row(
         "ci_low": low,
         "ci_high": high,
         "n": n,
+        "p": p,
     }
+
+
+def with_region_q(rows: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+    """The rows with a column ``q``: Benjamini-Hochberg over a source's regions and subjects."""
+    out = [{**row, "q": float("nan")} for row in rows]
+    for source in RUN_SOURCES:
+        mine = [row for row in out if row["source"] == source]
+        q = fdr(np.array([row["p"] for row in mine], float))
+        for row, value in zip(mine, q, strict=True):
+            row["q"] = float(value)
+    return out
 
 
 def regions(study: h5py.File, truth: Truth | None) -> dict[str, NDArray[np.bool_]]:

@@ -16,24 +16,10 @@ JUDGED = ("model", "ridge")
 def add_truth_metrics(
     table: MetricTable, voxels: Voxels, truth: Truth, subject: str, settings: Settings
 ) -> None:
-    """Add false discoveries, power, share of the true ceiling and the delay's error.
-
-    *False discovery fraction*: voxels that respond to nothing among those with q below
-    `fdr_q` (0 when none is found). *Power*: found ones among those that respond.
-    """
+    """Add the share of the true ceiling and the delay's error."""
     responds = voxels.valid & truth.any_response
-    silent = voxels.valid & ~truth.any_response
     ceiling = truth.ceiling[subject]
     for source in JUDGED:
-        found = voxels.valid & (np.nan_to_num(voxels.q[source], nan=1.0) < settings.fdr_q)
-        n_false, n_found = int((found & silent).sum()), int(found.sum())
-        fraction = n_false / max(n_found, 1)
-        table.add("false_discovery_fraction", "share", source, fraction, subject=subject, n=n_found)
-        n_silent = int(silent.sum())
-        table.add("n_false_discoveries", "voxels", source, n_false, subject=subject, n=n_silent)
-        n = int(responds.sum())
-        power = float((found & responds).sum() / n) if n else float("nan")
-        table.add("power", "share", source, power, subject=subject, n=n)
         usable = responds & (ceiling >= settings.min_ceiling)
         share, interval = float("nan"), (float("nan"), float("nan"))
         if usable.any():
@@ -49,7 +35,28 @@ def add_truth_metrics(
             interval=interval,
             n=int(usable.sum()),
         )
-    error = np.abs(voxels.delay_s - truth.delay_s)[responds]
-    error = error[np.isfinite(error)]
-    value = float(np.median(error)) if len(error) else float("nan")
-    table.add("delay_abs_error_s", "s", "ridge", value, subject=subject, n=len(error))
+        error = np.abs(voxels.delay_s[source] - truth.delay_s)[responds]
+        error = error[np.isfinite(error)]
+        value = float(np.median(error)) if len(error) else float("nan")
+        table.add("delay_abs_error_s", "s", source, value, subject=subject, n=len(error))
+
+
+def add_true_discoveries(
+    table: MetricTable, voxels: Voxels, truth: Truth, subject: str, settings: Settings
+) -> None:
+    """Add false discoveries and power.
+
+    *False discovery fraction*: voxels that respond to nothing among those with q below
+    `fdr_q` (0 when none is found). *Power*: found ones among those that respond.
+    """
+    responds = voxels.valid & truth.any_response
+    silent = voxels.valid & ~truth.any_response
+    n, n_silent = int(responds.sum()), int(silent.sum())
+    for source in JUDGED:
+        found = voxels.valid & (np.nan_to_num(voxels.q[source], nan=1.0) < settings.fdr_q)
+        n_false, n_found = int((found & silent).sum()), int(found.sum())
+        fraction = n_false / max(n_found, 1)
+        table.add("false_discovery_fraction", "share", source, fraction, subject=subject, n=n_found)
+        table.add("n_false_discoveries", "voxels", source, n_false, subject=subject, n=n_silent)
+        power = float((found & responds).sum() / n) if n else float("nan")
+        table.add("power", "share", source, power, subject=subject, n=n)

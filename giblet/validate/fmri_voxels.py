@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet.store import writing
+from giblet.validate.partition import PART_NAMES, Subset
 from giblet.validate.settings import Settings
 from giblet.validate.truth import Truth
 
@@ -27,8 +28,10 @@ class Voxels:
     r, p, q : source -> array of shape (V,)
     draws : source -> array of shape (n_bootstrap, V)
     ceiling : array of shape (V,), estimated best possible r; NaN where unknown
-    delay_s : array of shape (V,), time to peak the baseline found
+    delay_s : source -> array of shape (V,), time to peak that it found
     valid : array of shape (V,), bool
+    region_p : source -> region -> p of the mean over its voxels
+    explained, parts : modalities -> array of shape (V,), see :mod:`giblet.validate.partition`
     """
 
     r: Mapping[str, Scores]
@@ -36,8 +39,11 @@ class Voxels:
     p: Mapping[str, Scores]
     q: Mapping[str, Scores]
     ceiling: Scores
-    delay_s: NDArray[np.float32]
+    delay_s: Mapping[str, NDArray[np.float32]]
     valid: NDArray[np.bool_]
+    region_p: Mapping[str, Mapping[str, float]]
+    explained: Mapping[Subset, Scores]
+    parts: Mapping[Subset, Scores]
 
     def normalised(self, source: str, min_ceiling: float) -> Scores:
         """r as a share of the ceiling, NaN below `min_ceiling`; not clipped at 1."""
@@ -81,10 +87,14 @@ def _write_subject(group: h5py.Group, voxels: Voxels, min_ceiling: float) -> Non
         "q": voxels.q["model"],
         "p_ridge": voxels.p["ridge"],
         "q_ridge": voxels.q["ridge"],
-        "delay_s": voxels.delay_s,
+        "delay_s": voxels.delay_s["ridge"],
+        "delay_model_s": voxels.delay_s["model"],
     }
     for name, values in columns.items():
         group[name] = np.asarray(values, np.float32)
+    for subset, name in PART_NAMES.items():
+        group[f"partition/{name}"] = voxels.parts[subset].astype(np.float32)
+        group[f"partition/r2_{'_'.join(subset)}"] = voxels.explained[subset].astype(np.float32)
     # Above its ceiling a voxel says that the ceiling is underestimated, not that r is great.
     group["above_ceiling"] = np.nan_to_num(normalised) > 1
 

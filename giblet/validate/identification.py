@@ -1,20 +1,21 @@
 """Identification: is a prediction nearer to its own TR than to the others?
 
 For the prediction of TR ``i`` the candidates are the true item of TR ``i`` and the distractors:
-true items at least `min_distance` away in the same run, or in another run. Near neighbours
-look alike for reasons that have nothing to do with the brain, so they do not count. Ties share
-their places evenly, so a prediction without information scores exactly chance.
+either the true items of all other test TRs, or only those at least `min_distance` away in the
+same run, or in another run. Near neighbours look alike for reasons that have nothing to do with
+the brain; with all of them among the candidates the task is the harder one. Ties share their
+places evenly, so a prediction without information scores exactly chance.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from giblet.validate.permutation import draw_orders
-from giblet.validate.statistics import Array, Lengths
+from giblet.validate.statistics import Array
 
 Bool = NDArray[np.bool_]
 
@@ -115,41 +116,71 @@ def chance(n_candidates: NDArray[np.int64]) -> dict[str, float]:
     }
 
 
-def identification_p(
-    scores: NDArray[np.float64],
-    allowed: Bool,
-    lengths: Lengths,
-    *,
-    n_permutations: int,
-    min_shift_trs: int,
-    rng: np.random.Generator,
-) -> float:
-    """Probability of the mean pairwise score when truth is shifted in circles.
+@dataclass(frozen=True)
+class Shifted:
+    """A mean score as observed and under circular shifts of the truth.
 
-    Each segment of TRs is shifted by its own amount, which keeps the autocorrelation of
-    both sides. One-sided; at least ``1 / (n_permutations + 1)``.
+    Attributes
+    ----------
+    observed : the mean over items; NaN where no item has a distractor
+    null : array of shape (n_permutations,)
+    """
+
+    observed: float
+    null: NDArray[np.float64]
+
+    @property
+    def p(self) -> float:
+        """One-sided probability, at least ``1 / (n_permutations + 1)``."""
+        if not np.isfinite(self.observed):
+            return float("nan")
+        at_least = int((self.null >= self.observed - 1e-12).sum())
+        return (at_least + 1) / (len(self.null) + 1)
+
+
+def mean_of(shifted: Sequence[Shifted]) -> Shifted:
+    """The mean over subjects: observed, and under shifts that are the same for all of them.
+
+    Subjects saw the same film, so their scores are not independent; shifting all of them
+    together leaves that as it is.
+    """
+    known = [one for one in shifted if np.isfinite(one.observed)]
+    if not known:
+        return Shifted(float("nan"), np.zeros(0))
+    observed = float(np.mean([one.observed for one in known]))
+    return Shifted(observed, np.mean([one.null for one in known], axis=0))
+
+
+def shift_scores(
+    scores: NDArray[np.float64], allowed: Bool, orders: NDArray[np.int64]
+) -> dict[str, Shifted]:
+    """Mean ``pairwise`` and ``top1`` score when truth is shifted in circles.
 
     Parameters
     ----------
-    lengths : items of each segment, in order
+    orders : array of shape (n_permutations, n), from :func:`draw_orders`
     """
-    paired = _pairwise_of_all(scores, allowed)  # [prediction i, true item j]
-    if not np.isfinite(np.diag(paired)).any():
-        return float("nan")
-    orders = draw_orders(lengths, n_permutations, min_shift_trs, rng)
     rows = np.arange(len(scores))
-    null = np.nanmean(paired[rows, orders], axis=1)
-    observed = float(np.nanmean(np.diag(paired)))
-    at_least = int((null >= observed - 1e-12).sum())
-    return (at_least + 1) / (n_permutations + 1)
+    out = {}
+    for name, every in _scores_of_all(scores, allowed).items():
+        known = np.isfinite(every).any(axis=0)
+        if not known.any():
+            out[name] = Shifted(float("nan"), np.zeros(0))
+            continue
+        null = np.nanmean(every[rows, orders], axis=1)
+        out[name] = Shifted(float(np.nanmean(np.diag(every))), null)
+    return out
 
 
-def _pairwise_of_all(scores: NDArray[np.float64], allowed: Bool) -> NDArray[np.float64]:
-    """Pairwise score if item j were the true one of prediction i, for all i and j."""
+def _scores_of_all(scores: NDArray[np.float64], allowed: Bool) -> dict[str, NDArray[np.float64]]:
+    """Scores if item j were the true one of prediction i, for all i and j."""
     n_distractors = allowed.sum(1)
-    out = np.full(scores.shape, np.nan)
     some = n_distractors > 0
+    out = {name: np.full(scores.shape, np.nan) for name in ("pairwise", "top1")}
     for i, row in enumerate(scores):
-        beaten = (allowed * ((row[None] < row[:, None]) + 0.5 * (row[None] == row[:, None]))).sum(1)
-        out[i, some] = beaten[some] / n_distractors[some]
+        greater = (allowed & (row[None] > row[:, None])).sum(1)
+        ties = (allowed & (row[None] == row[:, None])).sum(1)
+        beaten = n_distractors - greater - 0.5 * ties
+        out["pairwise"][i, some] = beaten[some] / n_distractors[some]
+        out["top1"][i, some] = top_k(greater, ties, 1)[some]
     return out

@@ -1,4 +1,4 @@
-"""Identification of single TRs, the same way for sound, picture and words."""
+"""Identification of single TRs, the same way for BOLD, sound, picture and words."""
 
 from __future__ import annotations
 
@@ -6,27 +6,61 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from giblet.validate.identification import (
     Identified,
+    Shifted,
     distractors,
-    identification_p,
     identify,
+    mean_of,
+    shift_scores,
     similarity,
 )
+from giblet.validate.permutation import draw_orders
 from giblet.validate.settings import Settings
-from giblet.validate.statistics import Array
-from giblet.validate.table import MetricTable
+from giblet.validate.statistics import Array, bootstrap_mean_interval
+from giblet.validate.table import IDENTIFIED, MetricTable
 from giblet.validate.testset import TestSet
+
+DISTANT = "identification"
+ALL = "identification_all"
+# What is shifted -> the row of its p.
+P_ROWS = {"pairwise": "p", "top1": "top1_p"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Identification of one subject's TRs.
+
+    Attributes
+    ----------
+    block : array of shape (n,), each item's bootstrap block, numbered alike for all subjects
+    shifted : score -> its mean, observed and under shifts
+    """
+
+    subject: str
+    found: Identified
+    block: NDArray[np.int64]
+    shifted: dict[str, Shifted]
 
 
 @dataclass
 class Scorer:
-    """Adds identification rows to a table, and its chance row once."""
+    """Adds identification rows to a table: per subject, over all of them, and chance.
+
+    Attributes
+    ----------
+    tests : test TRs of all runs
+    chance_per_subject : a row of chance for every subject, rather than one
+    """
 
     table: MetricTable
     settings: Settings
-    _chance_done: bool = field(default=False, init=False)
+    tests: TestSet
+    chance_per_subject: bool = False
+    _cases: dict[tuple[str, str], list[Case]] = field(init=False, default_factory=dict)
+    _guessed: set[str] = field(init=False, default_factory=set)
 
     def identify(
         self,
@@ -37,35 +71,80 @@ class Scorer:
         tests: TestSet,
         keep: np.ndarray | None = None,
         same: np.ndarray | None = None,
-    ) -> Identified:
-        """Score how often a prediction is more like its own TR than like distant ones.
+    ) -> None:
+        """Score how often a prediction is more like its own TR than like other ones.
 
         Parameters
         ----------
         predicted, true : arrays of shape (n, n_features), without the training mean
+        tests : the test TRs of this subject
         keep : array of shape (n,), bool; TRs that take part, all if None
         same : array of shape (n,); TRs of equal value are no distractors of each other
         """
         keep = np.ones(tests.n, bool) if keep is None else keep
         far = distractors(tests.run_number, tests.time_s, self.settings.min_distance_s)
+        other = ~np.eye(tests.n, dtype=bool)
         if same is not None:
-            far &= same[:, None] != same[None]
-        allowed = far[np.ix_(keep, keep)]
+            other &= same[:, None] != same[None]
         scores = similarity(predicted[keep], true[keep])
-        found = identify(scores, allowed)
+        orders = self._orders(tests, keep)
+        block = self._blocks(tests)[keep]
+        for prefix, allowed in ((DISTANT, far & other), (ALL, other)):
+            allowed = allowed[np.ix_(keep, keep)]
+            found = identify(scores, allowed)
+            case = Case(subject, found, block, shift_scores(scores, allowed, orders))
+            self._add(prefix, source, case)
+            whom = subject if self.chance_per_subject else ""
+            if f"{prefix} {whom}" not in self._guessed and tests.n:
+                self.table.add_chance(found.n_candidates, prefix=prefix, subject=whom)
+                self._guessed.add(f"{prefix} {whom}")
+
+    def add_pooled(self) -> None:
+        """Add the row over all subjects to everything that was scored for several.
+
+        The same blocks are drawn and the same shifts made for all subjects, who saw the same
+        film, so that interval and p are those of the mean over subjects.
+        """
+        for (prefix, source), cases in self._cases.items():
+            if not any(case.subject for case in cases):
+                continue
+            n = sum(int(np.isfinite(case.found.rank).sum()) for case in cases)
+            for name, (unit, statistic) in IDENTIFIED.items():
+                value, interval = bootstrap_mean_interval(
+                    [(getattr(case.found, name), case.block) for case in cases],
+                    self.settings.n_bootstrap,
+                    np.random.default_rng(self.settings.seed),
+                    statistic,
+                )
+                self.table.add(f"{prefix}_{name}", unit, source, value, interval=interval, n=n)
+            for name, row in P_ROWS.items():
+                p = mean_of([case.shifted[name] for case in cases]).p
+                self.table.add(f"{prefix}_{row}", "p", source, p, n=n)
+
+    def _add(self, prefix: str, source: str, case: Case) -> None:
+        self._cases.setdefault((prefix, source), []).append(case)
+        self.table.add_identification(
+            source, case.found, case.block, prefix=prefix, subject=case.subject
+        )
+        n = int(np.isfinite(case.found.rank).sum())
+        for name, row in P_ROWS.items():
+            p = case.shifted[name].p
+            self.table.add(f"{prefix}_{row}", "p", source, p, subject=case.subject, n=n)
+
+    def _orders(self, tests: TestSet, keep: np.ndarray) -> NDArray[np.int64]:
+        """Shifts within segments, of the TRs that take part."""
         edges = np.concatenate([[0], np.cumsum(tests.lengths)])
         lengths = [int(keep[a:b].sum()) for a, b in pairwise(edges)]
-        p = identification_p(
-            scores,
-            allowed,
-            [length for length in lengths if length],
-            n_permutations=self.settings.n_permutations,
-            min_shift_trs=tests.trs_of(self.settings.min_shift_s),
-            rng=np.random.default_rng(self.settings.seed),
+        rngs = tests.segment_rngs(self.settings.seed)
+        kept = [(n, rng) for n, rng in zip(lengths, rngs, strict=True) if n]
+        return draw_orders(
+            [n for n, _ in kept],
+            self.settings.n_permutations,
+            tests.trs_of(self.settings.min_shift_s),
+            [rng for _, rng in kept],
         )
-        block = tests.blocks(self.settings.block_trs)[keep]
-        self.table.add_identification(source, found, block, p=p, subject=subject)
-        if not self._chance_done and tests.n:
-            self.table.add_chance(found.n_candidates)
-            self._chance_done = True
-        return found
+
+    def _blocks(self, tests: TestSet) -> NDArray[np.int64]:
+        """Bootstrap blocks of one subject's test TRs, numbered as in those of all runs."""
+        mine = np.isin(self.tests.run_name, tests.runs)
+        return self.tests.blocks(self.settings.block_trs)[mine]

@@ -26,6 +26,7 @@ See Chandler & Scott (2011) on circular shifts; Phipson & Smyth (2010) for ``(b+
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -56,16 +57,20 @@ class ShiftNull:
     n_permutations : joint shifts drawn (the same ones for all columns)
     min_shift_trs : smallest shift; halved as needed in segments shorter than 6 of it
     seed : of the shifts
+    groups : array of shape (n_groups, n_columns), bool; sets of columns tested as one
     """
 
     lengths: Lengths
     n_permutations: int
     min_shift_trs: int
     seed: int
+    groups: NDArray[np.bool_] | None = None
     _silent: NDArray[np.int64] = field(init=False)
     _others: NDArray[np.int64] = field(init=False)
     _observed: list[NDArray[np.float64]] = field(init=False, default_factory=list)
     _drawn: list[NDArray[np.int64]] = field(init=False, default_factory=list)
+    _n_seen: int = field(init=False, default=0)
+    _group_sums: list[tuple[Array, Array]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         longest = max(self.lengths, default=0)
@@ -109,9 +114,34 @@ class ShiftNull:
         observed = np.where(flat, np.nan, above / spread)
         null = shifted / spread
         self._observed.append(observed)
+        self._add_groups(np.nan_to_num(observed), null)
         silent = observed <= RESPONDS_ABOVE
         for counts, columns in ((self._silent, silent), (self._others, ~silent & ~flat)):
             counts += np.bincount(_bin(null[:, columns]).ravel(), minlength=len(counts))
+
+    def _add_groups(self, observed: NDArray[np.float64], null: NDArray[np.float64]) -> None:
+        if self.groups is None:
+            return
+        inside = self.groups[:, self._n_seen : self._n_seen + len(observed)].astype(float)
+        self._n_seen += len(observed)
+        self._group_sums.append((inside @ observed, inside @ null.T))
+
+    def group_p_values(self) -> NDArray[np.float64]:
+        """One-sided p of the mean ``T`` over the columns of each group.
+
+        All columns are shifted alike, so what they have in common is in the null as well.
+
+        Returns
+        -------
+        array of shape (n_groups,), at least 1 / (n_permutations + 1); NaN for an empty group
+        """
+        if self.groups is None:
+            return np.zeros(0)
+        observed = sum((one for one, _ in self._group_sums), np.zeros(len(self.groups)))
+        null = sum((one for _, one in self._group_sums), np.zeros((len(self.groups), 1)))
+        at_least = (null >= observed[:, None] - 1e-12).sum(axis=1)
+        p = (at_least + 1) / (null.shape[1] + 1)
+        return np.where(self.groups.any(axis=1), p, np.nan)
 
     def p_values(self) -> NDArray[np.float64]:
         """One-sided p of every column taken in; NaN for one that never varies.
@@ -191,16 +221,23 @@ def expected_square(measured: Array, predicted: Array, reach: int) -> NDArray[np
 
 
 def draw_orders(
-    lengths: Lengths, n_permutations: int, min_shift_trs: int, rng: np.random.Generator
+    lengths: Lengths,
+    n_permutations: int,
+    min_shift_trs: int,
+    rngs: Sequence[np.random.Generator],
 ) -> NDArray[np.int64]:
     """Orders of the TRs under random circular shifts within segments.
+
+    Parameters
+    ----------
+    rngs : generator of each segment's shifts
 
     Returns
     -------
     array of shape (n_permutations, n_trs), int64
     """
     orders = []
-    for part in slices(lengths):
+    for part, rng in zip(slices(lengths), rngs, strict=True):
         length = part.stop - part.start
         smallest = max(1, min(min_shift_trs, length // 6))
         allowed = np.flatnonzero(_allowed(length, smallest)) if length > 1 else np.zeros(1, int)

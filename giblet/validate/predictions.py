@@ -9,8 +9,9 @@ Layout, for every run with test TRs (n of them)::
     runs/{run}/{...}/from_bold/{subject}                   from measured BOLD
     runs/{run}/latents_index                               int64 [n, 2]
 
-video uint8 [n, Fo, H, W, 3]; text float32 [n, E]; latents float32 [N, D] and codes int16
-[Q, N] for the N codec frames of the test TRs, one TR after the other.
+and ``delay_s`` float32 [V], the time to peak of the network's response. video uint8
+[n, Fo, H, W, 3]; text float32 [n, E]; latents float32 [N, D] and codes int16 [Q, N] for the N
+codec frames of the test TRs, one TR after the other.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ def write_predictions(
     study_path: str | Path,
     out_path: str | Path,
     predicted: Iterable[tuple[str, NDArray[Any]]],
+    *,
+    delay_s: NDArray[np.float32],
 ) -> None:
     """Write predictions as they come, checking each against the study.
 
@@ -44,6 +47,8 @@ def write_predictions(
     predicted
         Pairs of a name below ``runs/`` (``run-1/bold/model/sub-01``) and its array for the
         test TRs of that run.
+    delay_s : array of shape (V,)
+        Time to peak of the network's response, see :func:`giblet.validate.delays.voxel_delays`.
 
     Raises
     ------
@@ -57,6 +62,7 @@ def write_predictions(
         with writing(out_path, stage="validate", tr_s=tests.tr_s) as file:
             file.attrs["subjects"] = json.dumps(list(tests.subjects))
             file.attrs["runs"] = json.dumps(list(tests.runs))
+            file["delay_s"] = delay_s
             for run, trs in zip(tests.runs, tests.trs, strict=True):
                 file[f"runs/{run}/test_trs"] = trs
                 file[f"runs/{run}/latents_index"] = index[run]
@@ -65,8 +71,13 @@ def write_predictions(
 
 
 def codec_index(study: h5py.File, tests: TestSet, run: str) -> NDArray[np.int64]:
-    """Range of each test TR in its run's test codec frames laid one after the other."""
+    """Range of each test TR in its run's test codec frames laid one after the other.
+
+    Empty ranges in a study without sound.
+    """
     trs = tests.trs[tests.runs.index(run)]
+    if f"runs/{run}/audio_index" not in study:
+        return np.zeros((len(trs), 2), np.int64)
     index = study[f"runs/{run}/audio_index"][:][trs]
     edges = np.concatenate([[0], np.cumsum(index[:, 1] - index[:, 0])])
     return np.stack([edges[:-1], edges[1:]], axis=1).astype(np.int64)

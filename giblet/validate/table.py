@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,13 @@ SOURCES = (
     "floor_nearest",
     "chance",
 )
+# Score of an identification -> unit and statistic over items.
+IDENTIFIED: dict[str, tuple[str, Callable[..., Any]]] = {
+    "top1": ("share", np.mean),
+    "top5": ("share", np.mean),
+    "pairwise": ("share", np.mean),
+    "rank": ("rank", np.median),
+}
 
 
 @dataclass
@@ -101,38 +108,29 @@ class MetricTable:
         found: Identified,
         block: NDArray[np.int64],
         *,
-        p: float | None = None,
+        prefix: str = "identification",
         subject: str = "",
     ) -> None:
-        """Add the rows of one identification: top-1, top-5, pairwise, rank and p."""
-        for name in ("top1", "top5", "pairwise"):
+        """Add the scores of one identification: top-1, top-5, pairwise and rank."""
+        for name, (unit, statistic) in IDENTIFIED.items():
             self.add_items(
-                f"identification_{name}",
-                "share",
+                f"{prefix}_{name}",
+                unit,
                 source,
                 getattr(found, name),
                 block,
                 subject=subject,
+                statistic=statistic,
             )
-        self.add_items(
-            "identification_rank",
-            "rank",
-            source,
-            found.rank,
-            block,
-            subject=subject,
-            statistic=np.median,
-        )
-        if p is not None:
-            n = int(np.isfinite(found.rank).sum())
-            self.add("identification_p", "p", source, p, subject=subject, n=n)
 
-    def add_chance(self, n_candidates: NDArray[np.int64], *, subject: str = "") -> None:
+    def add_chance(
+        self, n_candidates: NDArray[np.int64], *, prefix: str = "identification", subject: str = ""
+    ) -> None:
         """Add what guessing scores in identification."""
         n = int((n_candidates > 1).sum())
         for name, value in chance(n_candidates).items():
-            unit = "rank" if name == "rank" else "share"
-            self.add(f"identification_{name}", unit, "chance", value, subject=subject, n=n)
+            unit = IDENTIFIED[name][0]
+            self.add(f"{prefix}_{name}", unit, "chance", value, subject=subject, n=n)
 
     def frame(self) -> pd.DataFrame:
         """The table, and after it for every metric of subjects a row for all of them.

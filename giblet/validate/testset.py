@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
+from zlib import crc32
 
 import h5py
 import numpy as np
@@ -102,6 +103,13 @@ class TestSet:
     def trs_of(self, seconds: float) -> int:
         """TRs that last at least some seconds."""
         return seconds_to_trs(str(seconds), self.tr_s)
+
+    def segment_rngs(self, seed: int) -> list[np.random.Generator]:
+        """A generator for each segment, the same whichever other runs are in the test set."""
+        return [
+            np.random.default_rng([seed, crc32(run.encode()), start])
+            for run, start, _ in self.segments()
+        ]
 
     def shifted(self) -> NDArray[np.int64]:
         """For each test TR the place of the one half a segment away, in a circle."""

@@ -89,7 +89,7 @@ def score_text(
         check_predictions(predicted, tests)
         sentences = load_sentences(study_file, texts)
         mean = study_file["stats/text/mean"][:]
-        scorer = Scorer(table, settings)
+        scorer = Scorer(table, settings, tests)
         for source, subject, own, found in _sources(study_file, predicted, ridge, tests):
             number = np.concatenate(
                 [sentences.of_tr[r][t] for r, t in zip(own.runs, own.trs, strict=True)]
@@ -107,6 +107,7 @@ def score_text(
                 )
             if source in LISTED:
                 rows += _listed(own, source, subject, ranked, sentences, number)
+        scorer.add_pooled()
         _add_chance(table, sentences)
     columns = ["run", "tr", "start_s", "source", "subject", "true_text", "retrieved_text"]
     columns += ["rank", "n_candidates", "cosine"]

@@ -66,7 +66,7 @@ def score_video(
     ):
         tests = load_test_set(study_file)
         check_predictions(predicted, tests)
-        scorer = Scorer(table, settings)
+        scorer = Scorer(table, settings, tests)
         shown = shown_frames(study_file, predicted, tests)
         mean = study_file["stats/video/mean"][:].mean(0, keepdims=True)
         around = area_mean(mean, *GRID)
@@ -84,6 +84,7 @@ def score_video(
                 # Rounding the mean to grey levels leaves a faint pattern that is no information.
                 found = np.zeros_like(found)
             scorer.identify(source, subject, found, wanted, own)
+        scorer.add_pooled()
     write_table(trs, rows)
     table.write(metrics)
 

@@ -38,10 +38,51 @@ def test_planted_delay_is_recovered(fmri):
     assert fmri["delay_abs_error_s", "ridge"] <= 0.5
 
 
+@pytest.mark.parametrize("modality", ["video", "audio", "text"])
+def test_voxels_of_one_modality_are_best_explained_by_it(fmri, modality):
+    assert fmri[f"own_modality_{modality}", "ridge"] >= 0.9
+
+
 @pytest.fixture(scope="module")
 def audio(results):
     table = pd.read_csv(results / "validate" / "audio" / "metrics.csv")
     return table[table["subject"].isna()].set_index(["metric", "source"])
+
+
+def pooled_scores(results, modality):
+    table = pd.read_csv(results / "validate" / modality / "metrics.csv")
+    return table[table["subject"].isna()].set_index(["metric", "source"])
+
+
+@pytest.mark.parametrize(
+    ("modality", "candidates"),
+    [
+        ("video", "identification"),
+        ("text", "identification"),
+        ("text", "identification_all"),
+    ],
+)
+def test_moments_are_picked_out_first_from_measured_bold(results, modality, candidates):
+    scores = pooled_scores(results, modality)["value"]
+    chance = scores[f"{candidates}_top1", "chance"]
+    assert scores[f"{candidates}_top1", "from_bold"] >= 5 * chance
+
+
+@pytest.mark.parametrize("candidates", ["identification", "identification_all"])
+@pytest.mark.parametrize("modality", ["video", "text"])
+def test_moments_are_not_identified_by_accident(results, modality, candidates):
+    scores = pooled_scores(results, modality)["value"]
+    for name in ("p", "top1_p"):
+        assert scores[f"{candidates}_{name}", "from_bold"] < 0.001
+        assert scores[f"{candidates}_{name}", "floor_shifted"] > 0.05
+
+
+@pytest.mark.parametrize(
+    ("modality", "metric"), [("video", "ssim"), ("video", "pixel_r"), ("text", "cosine_centred")]
+)
+def test_picture_and_words_from_measured_bold_beat_the_mean(results, modality, metric):
+    scores = pooled_scores(results, modality)
+    assert scores.loc[(metric, "from_bold"), "value"] > scores.loc[(metric, "floor_mean"), "value"]
 
 
 @pytest.mark.parametrize("floor", ["floor_mean", "floor_shifted", "floor_nearest"])

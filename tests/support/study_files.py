@@ -71,6 +71,7 @@ def make_study(
     missing: Sequence[tuple[str, str]] = (),
     n_dead_voxels: int = 0,
     delay_shift_s: Sequence[float] = (0.0,),
+    modalities: Sequence[str] = MODALITIES,
     seed: int = 0,
 ) -> PlantedStudy:
     """Write a study whose voxels are linear in its own pictures, sound and words.
@@ -89,6 +90,7 @@ def make_study(
     missing : (subject, run) pairs without a scan
     n_dead_voxels : last voxels of subject 1 that are invalid (zero)
     delay_shift_s : shifts of the HRF, given to the voxels in turn
+    modalities : what the file holds; voxels follow the others all the same
     """
     rng = np.random.default_rng(seed)
     path = Path(path)
@@ -125,17 +127,32 @@ def make_study(
 
     with writing(path, stage="align", tr_s=tr_s) as file:
         _describe(file, subjects, runs, sample_rate_hz, hop_length, n_codebooks, codebook_size)
+        file.attrs["modalities"] = json.dumps([m for m in MODALITIES if m in modalities])
         _geometry(file, n_voxels)
         for run in runs:
             group = file.create_group(f"runs/{run}")
             group["split"] = splits[run]
-            for name, values in stimuli[run].items():
+            stored = {k: v for k, v in stimuli[run].items() if _modality(k) in (*modalities, "")}
+            for name, values in stored.items():
                 extra = dict(image_compression()) if name == "video" else {}
                 group.create_dataset(name, data=values, chunks=_chunks(values), **extra)
         _bold(file, rng, responses, splits, subjects, sigma, set(missing), n_dead_voxels)
         _stats(file, stimuli, splits, codebook_size)
+        for name, part in (("video", "video"), ("text", "text"), ("audio", "latents")):
+            if name not in modalities:
+                del file[f"stats/{part}"]
+        if "audio" not in modalities:
+            del file["stats/code_counts"]
+            for name in ("n_codebooks", "codebook_size", "sample_rate_hz", "hop_length", "codec"):
+                del file.attrs[name]
     delay_s = 5.0 + shift_s
     return PlantedStudy(path, runs, subjects, responds, delay_s, responses, ceiling)
+
+
+def _modality(dataset: str) -> str:
+    """The modality that a dataset of a run is of; empty for none."""
+    first = dataset.partition("_")[0]
+    return first if first in MODALITIES else ""
 
 
 class _World:

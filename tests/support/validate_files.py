@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,20 @@ IDENTIFICATION = {
     "identification_pairwise": "share",
     "identification_rank": "rank",
     "identification_p": "p",
+    "identification_top1_p": "p",
+    "identification_all_top1": "share",
+    "identification_all_top5": "share",
+    "identification_all_pairwise": "share",
+    "identification_all_rank": "rank",
+    "identification_all_p": "p",
+    "identification_all_top1_p": "p",
 }
+MODALITIES = ("video", "audio", "text")
+SUBSETS = [s for size in (1, 2, 3) for s in combinations(MODALITIES, size)]
+PARTS = [f"{'unique' if len(s) == 1 else 'shared'}_{'_'.join(s)}" for s in SUBSETS]
+# Of ridge only.
+PARTITION = {**dict.fromkeys(PARTS, "r2"), **{f"best_{m}": "share" for m in MODALITIES}}
+OWN = {f"own_modality_{m}": "share" for m in MODALITIES}
 OF_TRUTH = {
     "false_discovery_fraction": "share",
     "n_false_discoveries": "voxels",
@@ -109,6 +123,13 @@ def _metrics(
                 rows.append(
                     [modality, metric, unit, source, "test", subject, value, *ci, 120],
                 )
+    if modality == "fmri":
+        own = OWN if simulated else {}
+        rows += [
+            [modality, name, unit, "ridge", "test", whom, float(rng.uniform()), np.nan, np.nan, 90]
+            for name, unit in {**PARTITION, **own}.items()
+            for whom in (*subjects, "")
+        ]
     if modality == "fmri" and simulated:
         rows.append(
             [modality, "delay_abs_error_s", "s", "ridge", "test", "", 0.2, np.nan, np.nan, 90]
@@ -126,7 +147,8 @@ def _voxels(
     affine = np.diag([24.0, 24.0, 24.0, 1.0])
     affine[:3, 3] = (-60, -90, -50)
     n = len(ijk)
-    names = ["r", "r_ridge", "r_normalised", "ceiling", "p", "q", "p_ridge", "q_ridge", "delay_s"]
+    names = ["r", "r_ridge", "r_normalised", "ceiling", "p", "q", "p_ridge", "q_ridge"]
+    names += ["delay_s", "delay_model_s"]
     with writing(folder / "voxels.h5", stage="validate") as file:
         file.attrs["grid_shape"] = [side] * 3
         file.attrs["kind"] = kind
@@ -141,6 +163,9 @@ def _voxels(
             for name in names:
                 values = rng.uniform(size=n).astype(np.float32)
                 file[f"{subject}/{name}"] = values
+            for name in (*PARTS, *(f"r2_{'_'.join(s)}" for s in SUBSETS)):
+                values = rng.uniform(size=n).astype(np.float32)
+                file[f"{subject}/partition/{name}"] = values
             file[f"{subject}/above_ceiling"] = rng.uniform(size=n) > 0.95
             for name in ("r", "r_normalised", "q"):
                 volume = rng.uniform(size=(side,) * 3).astype(np.float32)
@@ -153,7 +178,8 @@ def _voxels(
             file["truth/ceiling"] = rng.uniform(size=n).astype(np.float32)
             file["truth/region"] = rng.integers(0, 3, size=n)
             file["truth"].attrs["region_names"] = json.dumps(["seeing", "hearing", "nothing"])
-    for name in ("glass_r", "glass_r_ridge", "glass_delay", "model_vs_ridge", "regions"):
+    names = ["glass_r", "glass_r_ridge", "glass_delay", "model_vs_ridge", "regions", "partition"]
+    for name in (*names, *(f"glass_unique_{m}" for m in MODALITIES)):
         _picture(rng, folder / f"{name}.png")
 
 
@@ -176,7 +202,21 @@ def _fmri_tables(
         table["value"] = rng.uniform(size=len(table))
         table["ci_low"], table["ci_high"] = table["value"] - 0.1, table["value"] + 0.1
         table["n"] = 70
+        if column == "region":
+            table["p"], table["q"] = rng.uniform(size=(2, len(table)))
         table.to_csv(folder / f"by_{column}.csv", index=False)
+    parts = pd.DataFrame(
+        [
+            {"region": region, "part": part, "subject": subject}
+            for region in regions
+            for subject in subjects
+            for part in PARTS
+        ]
+    )
+    parts["value"] = rng.uniform(-0.05, 0.3, size=len(parts))
+    parts["ci_low"], parts["ci_high"] = parts["value"] - 0.05, parts["value"] + 0.05
+    parts["n"] = 70
+    parts.to_csv(folder / "partition.csv", index=False)
 
 
 def _sounds(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,7 @@ class Inputs:
     predictions: Path
     baseline: Path
     ceiling: Path
+    partition: Path
     truth: Path
     regressors: list[Path]
     audio: list[Path]
@@ -82,8 +84,10 @@ def make_inputs(
         tests = load_test_set(file)
         noisy = _noisy_bold(file, planted, prediction_noise, rng)
         pairs = _predicted(file, planted, tests, noisy, decoding_noise, rng)
-        write_predictions(planted.path, folder / "predictions.h5", pairs)
+        late = (planted.delay_s + 0.1).astype(np.float32)
+        write_predictions(planted.path, folder / "predictions.h5", pairs, delay_s=late)
         _write_baseline(folder / "baseline.h5", file, planted, noisy, rng)
+        _write_partition(folder / "partition.h5", planted, tests, noisy)
         _write_ceiling(folder / "ceiling.h5", planted)
         _write_truth(folder / "truth.h5", file, planted)
         regressors = [_write_regressors(folder, file, run) for run in planted.runs]
@@ -95,6 +99,7 @@ def make_inputs(
         folder / "predictions.h5",
         folder / "baseline.h5",
         folder / "ceiling.h5",
+        folder / "partition.h5",
         folder / "truth.h5",
         regressors,
         audio,
@@ -169,6 +174,21 @@ def _write_baseline(
                 out[f"decode/log_mel/{subject}/{run}"] = mean + 0.1 * rng.normal(
                     size=(length, mel.shape[1])
                 )
+
+
+def _write_partition(
+    path: Path, planted: PlantedStudy, tests: TestSet, bold: dict[str, NDArray[np.float32]]
+) -> None:
+    """A subset of the modalities predicts the voxels that respond to one of its own."""
+    names = ("video", "audio", "text")
+    with writing(path, stage="train") as out:
+        out.attrs["bands"] = json.dumps(names)
+        for subset in ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2)):
+            stem = "bold/" + "_".join(names[k] for k in subset)
+            known = planted.responds[:, list(subset)].any(1)
+            for subject in planted.subjects:
+                for run, trs in zip(tests.runs, tests.trs, strict=True):
+                    out[f"{stem}/{subject}/{run}"] = (bold[run][trs] * known).astype(np.float16)
 
 
 def _write_ceiling(path: Path, planted: PlantedStudy) -> None:

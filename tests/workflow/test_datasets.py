@@ -39,6 +39,13 @@ def test_shipped_data_set_plans_to_its_report(planner, checkout, dataset):
     assert plan(planner, checkout, dataset)["validate_report"] == 1
 
 
+def test_full_size_network_goes_after_a_data_set(planner, checkout):
+    files = ["config/datasets/sherlock.yaml", "config/model/full.yaml"]
+    code, output = planner(checkout.folder, "-n", "--configfile", *files)
+    assert code == 0, output[-3000:]
+    assert "results/sherlock/train/full/model.safetensors" in output
+
+
 def test_default_study_plans_without_any_option(planner, checkout):
     code, output = planner(checkout.folder, "-n")
     assert code == 0, output[-3000:]

@@ -9,9 +9,10 @@ with job(snakemake) as j:
     write_regressors(
         j.output.regressors,
         run=j.wildcards.run,
-        frames=j.input.frames,
-        audio=j.input.audio,
-        text=j.input.text,
+        # A modality that the study lacks has an empty list here.
+        frames=j.input.frames or None,
+        audio=j.input.audio or None,
+        text=j.input.text or None,
         video=j.input.video or None,
         **params,
     )

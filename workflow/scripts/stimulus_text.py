@@ -6,5 +6,5 @@ with job(snakemake) as j:
     from giblet.stimulus.text import extract_text
 
     params = {key: value for key, value in j.params.items() if key != "code"}
-    # A run without text has an empty list here.
-    extract_text(j.input.text or "", j.output.text, movie=j.input.movie, **params)
+    # A run without text, or without a film, has an empty list there.
+    extract_text(j.input.text or "", j.output.text, movie=j.input.movie or "", **params)

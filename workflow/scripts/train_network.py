@@ -13,6 +13,6 @@ with job(snakemake) as j:
         j.output.kwargs,
         j.output.history,
         j.output.metrics,
-        seed=int(j.wildcards.train_seed),
+        seed=int(params.pop("seed")),
         **params,
     )

@@ -8,4 +8,5 @@ with job(snakemake) as j:
     from giblet.validate.fmri_figures import draw_fmri
 
     params = {k: v for k, v in j.params.items() if k != "code"}
-    draw_fmri(j.input.voxels, j.input.region_table, Path(j.output.scatter).parent, **params)
+    folder = Path(j.output.scatter).parent
+    draw_fmri(j.input.voxels, j.input.region_table, j.input.partition_table, folder, **params)

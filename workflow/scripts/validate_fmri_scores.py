@@ -12,12 +12,14 @@ with job(snakemake) as j:
         j.input.predictions,
         j.input.baseline,
         j.input.ceiling,
+        j.input.partition,
         j.input.regressors,
         j.input.truth,
         metrics=j.output.metrics,
         voxels=j.output.voxels,
         region_table=j.output.region_table,
         run_table=j.output.run_table,
+        partition_table=j.output.partition_table,
         **params,
     )
     add_singles(j.output.metrics, j.input.get("singles", []))

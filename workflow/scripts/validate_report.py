@@ -9,6 +9,7 @@ with job(snakemake) as j:
         j.output.html,
         list(j.input),
         settings_json=j.params.settings_json,
+        modalities=j.params.modalities,
         clip_s=j.params.clip_s,
         n_media_runs=j.params.n_media_runs,
         n_sentences=j.params.n_sentences,

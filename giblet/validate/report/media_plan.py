@@ -69,6 +69,12 @@ MAPS = (
     ("glass_r_ridge", "Ridge: r", "glass brain of the same for ridge"),
     ("glass_delay", "Response delay", "glass brain of the response delay that ridge estimated"),
     ("model_vs_ridge", "Network against ridge", "scatter of the voxels' r, network against ridge"),
+    ("partition", "Which modality explains what", "stacked bars: for each region the variance that "
+     "only picture, only sound, only words and each combination of them explain"),
+    ("glass_unique_video", "Only the picture explains", "glass brain of the variance that ridge "
+     "explains from the picture and from nothing else, mean over subjects"),
+    ("glass_unique_audio", "Only the sound explains", "glass brain of the same for the sound"),
+    ("glass_unique_text", "Only the words explain", "glass brain of the same for the words"),
 )  # fmt: skip
 SUBJECT_MAPS = (
     ("r", "r", "correlation"),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from giblet.config import get
-from giblet.validate.report.words import listed
+from giblet.validate.report.words import STIMULUS_MODALITIES, listed
 
 KEY = re.compile(r"\{([a-z0-9_/]+)\}")
 
@@ -28,12 +28,15 @@ class Sentence:
         Config keys and the value each must have.
     unless
         Config keys and a value that makes the sentence untrue.
+    about
+        A modality that the study must have.
     """
 
     text: str
     when: Mapping[str, Any] = field(default_factory=dict)
     cites: tuple[str, ...] = ()
     unless: Mapping[str, Any] = field(default_factory=dict)
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,17 +61,18 @@ METHODS: tuple[tuple[str, tuple[Sentence, ...]], ...] = (
     ("Stimulus", (
         S("Frames were taken {stimulus/video/frames_per_tr} times per TR of {tr_s} s, at the "
           "centres of equal parts of it, and scaled to {stimulus/video/width} × "
-          "{stimulus/video/height} pixels ({stimulus/video/fit})."),
-        S("Sound was mixed to one channel and resampled to {features/audio/sample_rate_hz} Hz."),
-        S("Annotations were assigned to TRs by their times; film beyond the scan was cut and "
-          "nothing was stretched."),
+          "{stimulus/video/height} pixels ({stimulus/video/fit}).", about="video"),
+        S("Sound was mixed to one channel and resampled to {features/audio/sample_rate_hz} Hz.",
+          about="audio"),
+        S("Annotations were assigned to TRs by their times.", about="text"),
+        S("What lay beyond the scan was cut and nothing was stretched."),
     )),
     ("Features", (
         S("Sound was encoded with the neural codec {features/audio/codec} "
           "({features/audio/n_codebooks} codebooks, {features/audio/bandwidth_kbps} kbit/s).",
-          cites=("encodec",)),
-        S("Text was embedded with {features/text/model}.", cites=("sbert",)),
-        S("Pictures were also described by {features/video/backbone}."),
+          cites=("encodec",), about="audio"),
+        S("Text was embedded with {features/text/model}.", cites=("sbert",), about="text"),
+        S("Pictures were also described by {features/video/backbone}.", about="video"),
     )),
     ("fMRI", (
         S("Volumes were masked and cleaned with nilearn.", cites=("nilearn",)),
@@ -88,10 +92,11 @@ METHODS: tuple[tuple[str, tuple[Sentence, ...]], ...] = (
           "split. Everything fitted was fitted on training TRs."),
     )),
     ("Network", (
-        S("A network of 13 layers, mirrored about a bottleneck, maps film, sound and words to one "
-          "unit per voxel (layer 5) and back. Layer 5 is convolved with a haemodynamic response "
-          "({model/hrf}) to predict BOLD; measured BOLD, de-lagged by a learnt filter over the "
-          "following TRs, can replace it to decode.", cites=("glover",)),
+        S("A network of 13 layers, mirrored about a bottleneck, maps what was shown, heard "
+          "and said to one unit per voxel (layer 5) and back. Layer 5 is convolved with a "
+          "haemodynamic response ({model/hrf}) to predict BOLD; measured BOLD, "
+          "de-lagged by a learnt filter over the following TRs, can replace it to decode.",
+          cites=("glover",)),
         S("The network was trained on windows of {train/window_trs} TRs."),
         S("Every loss is divided by that of a constant predictor (the training mean, or the "
           "training frequencies of the codes)."),
@@ -111,13 +116,14 @@ METHODS: tuple[tuple[str, tuple[Sentence, ...]], ...] = (
           "value; a question about the brain is answered yes when, in more than half of the "
           "subjects, the interval beats chance, the training mean and the time-shifted prediction, "
           "and a permutation test agrees."),
-        S("Pictures are scored with PSNR and SSIM, sound with SI-SDR and spectral distances, words "
-          "with retrieval among the film's sentences.", cites=("ssim",)),
+        S("Pictures are scored with PSNR and SSIM.", cites=("ssim",), about="video"),
+        S("Sound is scored with SI-SDR and spectral distances.", about="audio"),
+        S("Words are scored with retrieval among the film's sentences.", about="text"),
         S("STOI and extended STOI are of the clips of sound during which, by the annotation, "
           "something is said for at least {validate/audio/min_speech} of the time.",
-          {"validate/audio/speech": "auto"}, cites=("stoi", "estoi")),
+          {"validate/audio/speech": "auto"}, cites=("stoi", "estoi"), about="audio"),
         S("STOI and extended STOI are of all clips of sound, speech or not.",
-          {"validate/audio/speech": "always"}, cites=("stoi", "estoi")),
+          {"validate/audio/speech": "always"}, cites=("stoi", "estoi"), about="audio"),
     )),
 )  # fmt: skip
 # A value that means "not used": the sentence would say nothing.
@@ -157,6 +163,8 @@ def _value(config: Mapping[str, Any], key: str) -> Any:
 
 
 def _holds(sentence: Sentence, config: Mapping[str, Any]) -> bool:
+    if sentence.about and sentence.about not in (config.get("modalities") or STIMULUS_MODALITIES):
+        return False
     if any(_value(config, key) != value for key, value in sentence.when.items()):
         return False
     if any(_value(config, key) == value for key, value in sentence.unless.items()):

@@ -17,11 +17,16 @@ from giblet.validate.report.media import Budget
 from giblet.validate.report.media_plan import MediaPlan, left_out, plan
 from giblet.validate.report.methods import methods
 from giblet.validate.report.opening import opening
-from giblet.validate.report.score_tables import level_table, score_table, subject_table
+from giblet.validate.report.score_tables import (
+    level_table,
+    partition_table,
+    score_table,
+    subject_table,
+)
 from giblet.validate.report.single import single_table
 from giblet.validate.report.study import Study, load
 from giblet.validate.report.templating import render
-from giblet.validate.report.words import MODALITIES, MODALITY_NAMES
+from giblet.validate.report.words import MODALITY_NAMES, STIMULUS_MODALITIES
 
 # Bytes of words and tags around one picture, sound or film, at most.
 AROUND_MEDIA = 1000
@@ -33,6 +38,7 @@ def build_report(
     paths: Sequence[str | Path],
     *,
     settings_json: str,
+    modalities: Sequence[str] = STIMULUS_MODALITIES,
     clip_s: float,
     n_media_runs: int,
     n_sentences: int,
@@ -49,6 +55,8 @@ def build_report(
         The declared input files below ``results/{dataset}``; docs/report.md says which are used.
     settings_json
         The whole configuration of the run, as JSON.
+    modalities
+        What the study has of video, audio and text.
     clip_s, n_media_runs, n_sentences, audio_format, max_mb
         Settings of ``validate/report``, see its schema.
 
@@ -58,7 +66,9 @@ def build_report(
         If a table is missing or unreadable, or the page would be larger than `max_mb`.
     """
     config = json.loads(settings_json)
-    study = load(Files(Path(html).parents[2], paths), model=config["model"]["name"])
+    config["modalities"] = list(modalities)
+    files = Files(Path(html).parents[2], paths)
+    study = load(files, model=config["model"]["name"], modalities=modalities)
     runs = list(dict.fromkeys(study.splits["run"]))
     held_out = study.splits.loc[study.splits["split"] == "test", "run"]
     shown = list(dict.fromkeys(held_out))[:n_media_runs]
@@ -85,6 +95,7 @@ def _about(study: Study, config: dict[str, Any], runs: list[str]) -> dict[str, A
     """What was run, with what, and how to run it again."""
     paragraphs, cited = methods(config)
     counts = provenance.split_counts(study.splits)
+    unseen = config.get("train", {}).get("unseen_subjects", [])
     subjects = [] if study.voxels is None else list(study.voxels.of_subject)
     return {
         "config": config,
@@ -93,6 +104,8 @@ def _about(study: Study, config: dict[str, Any], runs: list[str]) -> dict[str, A
         "tr_s": config["tr_s"],
         "runs": runs,
         "subjects": subjects,
+        "unseen": unseen,
+        "unseen_scores": summary.unseen(study, unseen),
         "splits": counts,
         "voxels": study.voxels,
         "simulated": study.simulated,
@@ -126,17 +139,19 @@ def _results(study: Study) -> dict[str, Any]:
         "opening": opening(study),
         "summary_rows": summary.rows(study),
         "failures": summary.failures(study),
-        "verdicts": {name: summary.verdicts(study, name) for name in MODALITIES},
+        "verdicts": {name: summary.verdicts(study, name) for name in study.scores},
         "truth": truth.truth(study),
         "ceilings": summary.ceilings(study),
         "speech": summary.speech(study),
-        "modalities": [(name, MODALITY_NAMES[name]) for name in MODALITIES],
+        "modalities": [(name, MODALITY_NAMES[name]) for name in study.scores],
         "modality_names": MODALITY_NAMES,
-        "tables": {name: score_table(study, name) for name in MODALITIES},
-        "subject_tables": {name: subject_table(study.scores[name], name) for name in MODALITIES},
-        "charts": {name: figures.headline_charts(study, name) for name in MODALITIES},
+        "absent": [MODALITY_NAMES[name].lower() for name in study.absent],
+        "tables": {name: score_table(study, name) for name in study.scores},
+        "subject_tables": {name: subject_table(study.scores[name], name) for name in study.scores},
+        "charts": {name: figures.headline_charts(study, name) for name in study.scores},
         "region_chart": figures.region_chart(study),
         "region_table": level_table(study, "regions", "region"),
+        "partition_table": partition_table(study),
         "run_table": level_table(study, "runs", "run"),
         "histograms": figures.voxel_histograms(study),
         "loss_charts": figures.loss_charts(study),

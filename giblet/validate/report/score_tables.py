@@ -14,6 +14,8 @@ from giblet.validate.report.words import (
     FLOORS,
     HIGHER,
     LOWER,
+    PARTITION,
+    PARTS,
     SOURCES,
     SPEECH_METRICS,
     column_name,
@@ -61,6 +63,8 @@ def score_table(study: Study, modality: str) -> ScoreTable:
     present = [s for s in SOURCES if any(scores.has(name, s) for name in scores.metrics)]
     table = ScoreTable([column_name(modality, source) for source in present], _groups(present))
     for name in scores.metrics:
+        if name in PARTITION:
+            continue
         about = metric(name)
         cells = [_cell(study, scores, modality, name, source, table.notes) for source in present]
         table.rows.append(
@@ -188,6 +192,24 @@ def level_table(study: Study, name: str, level: str) -> PlainTable | None:
         rows.append([*cells, _sortable(found[0]["n"], 0)])
     heads = [f"{head}{end}" for head in ("network", "ridge", "ceiling") for end in ("", " 95 %")]
     return PlainTable([level, "subject", *heads, "n"], rows)
+
+
+def partition_table(study: Study) -> PlainTable | None:
+    """What each modality explains in each region: one row per region and subject."""
+    table = study.tables.get("partition")
+    if table is None or table.empty:
+        return None
+    rows = []
+    for key, found in table.groupby(["region", "subject"], sort=False):
+        region, subject = (str(name) for name in key)
+        value = dict(zip(found["part"], found["value"], strict=True))
+        cells: list[tuple[str, object]] = [(region, region), (subject, subject)]
+        cells += [_sortable(value.get(part, float("nan"))) for part in PARTS]
+        rows.append(
+            [*cells, _sortable(float(found["value"].sum())), _sortable(found["n"].max(), 0)]
+        )
+    heads = [metric(part).label for part in PARTS]
+    return PlainTable(["region", "subject", *heads, "all together", "voxels"], rows)
 
 
 def _sortable(value: float, digits: int = 3) -> tuple[str, object]:

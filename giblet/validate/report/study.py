@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from giblet.store import reading
 from giblet.validate.report.files import Files, read_json, read_table
 from giblet.validate.report.verdicts import Scores
-from giblet.validate.report.words import MODALITIES
+from giblet.validate.report.words import MODALITIES, STIMULUS_MODALITIES
 
 METRIC_COLUMNS = (
     *("modality", "metric", "unit", "source", "split", "subject"),
@@ -69,6 +70,11 @@ class Study:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
+    def absent(self) -> list[str]:
+        """Modalities that the study lacks."""
+        return [name for name in STIMULUS_MODALITIES if name not in self.scores]
+
+    @property
     def simulated(self) -> bool:
         """Whether the truth is known."""
         return self.voxels is not None and self.voxels.responds is not None
@@ -91,6 +97,8 @@ OPTIONAL = (
      "ci_high", "n"), ("region", "source", "subject")),
     ("runs", "validate/fmri/by_run.csv", ("run", "source", "subject", "value", "ci_low", "ci_high",
      "n"), ("run", "source", "subject")),
+    ("partition", "validate/fmri/partition.csv", ("region", "part", "subject", "value", "ci_low",
+     "ci_high", "n"), ("region", "part", "subject")),
     ("sounds", "validate/audio/shown.tsv", ("file", "run", "source", "subject"),
      ("file", "run", "source", "subject")),
     ("clips", "validate/audio/clips.tsv", ("run", "tr_start", "source", "subject", "speech",
@@ -104,20 +112,22 @@ OPTIONAL = (
 HISTORY_COLUMNS = ("step", "split", "loss")
 
 
-def load(files: Files, model: str) -> Study:
+def load(files: Files, model: str, modalities: Sequence[str] = STIMULUS_MODALITIES) -> Study:
     """Read the study's results.
 
     Parameters
     ----------
     model
         Name of the trained model, ``train/{model}``.
+    modalities
+        What the study has of video, audio and text; there are no scores of the others.
 
     Raises
     ------
     ValidationError
         If a metrics table is missing, or a table has not the columns it should have.
     """
-    scores = {modality: _scores(files, modality) for modality in MODALITIES}
+    scores = {name: _scores(files, name) for name in MODALITIES if name in ("fmri", *modalities)}
     tables = {}
     for name, file, columns, text in OPTIONAL:
         path = files.get(file)

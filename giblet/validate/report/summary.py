@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -205,22 +206,45 @@ def ceilings(study: Study) -> dict[str, str]:
             "The ceiling is what the other subjects' responses say about a subject's own "
             f"(inter-subject): mean r {value_text(study.scores['fmri'], 'r_mean', 'ceiling')}."
         )
-    audio = study.scores["audio"]
+    if "audio" in study.scores:
+        out["audio"] = _codec_ceiling(study.scores["audio"])
+    if "video" in study.scores:
+        psnr = value_text(study.scores["video"], "psnr", "ceiling")
+        out["video"] = (
+            "The ceiling is the cached frames through the video encoder and back: PSNR "
+            f"{psnr}, in dB."
+        )
+    out["text"] = "The ceiling is retrieval with the true embedding."
+    return out
+
+
+def _codec_ceiling(audio: Scores) -> str:
     measured = [
         f"{metric(name).label} {value_text(audio, name, 'ceiling')}"
         for name in ("stoi", "si_sdr", "log_spectral_distance")
         if value_text(audio, name, "ceiling") != "–"
     ]
-    out["audio"] = (
+    return (
         "The ceiling is the original sound through the audio codec and back, with no network "
         f"between. Measured here: {listed(measured) or 'nothing'}. No decoding can sound better."
     )
-    psnr = value_text(study.scores["video"], "psnr", "ceiling")
-    out["video"] = (
-        f"The ceiling is the cached frames through the video encoder and back: PSNR {psnr}, in dB."
+
+
+def unseen(study: Study, names: Sequence[str]) -> str:
+    """How well those that training never saw are predicted, against those that it saw."""
+    scores = study.scores["fmri"].of_subjects("r_normalised_median", "model")
+    new = [score.value for who, score in scores.items() if who in names]
+    known = [score.value for who, score in scores.items() if who not in names]
+    if not new or not known:
+        return ""
+    one, other = float(np.mean(new)), float(np.mean(known))
+    ratio = f" (ratio {number(one / other, 2)})" if other > 0 else ""
+    return (
+        f"Training never saw {listed(list(names))}: by the map that all subjects share, their "
+        f"median r as a share of the ceiling is {number(one)}, that of the others "
+        f"{number(other)}{ratio}. Their BOLD had no part in training or in choosing weights, but "
+        "in the mask, the ceiling and their own standardisation."
     )
-    out["text"] = "The ceiling is retrieval with the true embedding."
-    return out
 
 
 def speech(study: Study) -> str:

@@ -65,6 +65,15 @@ def truth(study: Study) -> Truth | None:
             *(value_text(scores, "delay_abs_error_s", source) for source in Q_OF),
         ),
     ]
+    rows += [
+        Recovered(
+            f"Voxels that respond to nothing but {what}, best explained by it",
+            "–",
+            value_text(scores, f"own_modality_{name}", "ridge"),
+        )
+        for name, what in (("video", "picture"), ("audio", "sound"), ("text", "words"))
+        if scores.has(f"own_modality_{name}", "ridge")
+    ]
     return Truth(planted, rows, not responding.any())
 
 

@@ -15,6 +15,7 @@ NEITHER = 0
 BETTER = {HIGHER: "higher is better", LOWER: "lower is better"}
 
 MODALITIES = ("fmri", "video", "audio", "text")
+STIMULUS_MODALITIES = MODALITIES[1:]
 MODALITY_NAMES = {"fmri": "Brain", "video": "Picture", "audio": "Sound", "text": "Words"}
 
 FLOORS = ("floor_mean", "floor_shifted", "floor_nearest")
@@ -70,7 +71,7 @@ METRICS = {
         "voxels above ceiling", NEITHER, "a flag: r should not exceed the ceiling", digits=0
     ),
     "identification_top1": Metric(
-        "identified, top 1", HIGHER, "share of held-out items picked out first among all"
+        "identified, top 1", HIGHER, "share of held-out items picked out first among distant ones"
     ),
     "identification_top5": Metric(
         "identified, top 5", HIGHER, "share of held-out items among the first five"
@@ -83,6 +84,27 @@ METRICS = {
     ),
     "identification_p": Metric(
         "identification p", LOWER, "permutation p of the pairwise identification", digits=4
+    ),
+    "identification_top1_p": Metric(
+        "identification p, top 1", LOWER, "permutation p of the share picked out first", digits=4
+    ),
+    "identification_all_top1": Metric(
+        "identified among all, top 1", HIGHER, "the same among all held-out items, near ones too"
+    ),
+    "identification_all_top5": Metric(
+        "identified among all, top 5", HIGHER, "share among the first five of all"
+    ),
+    "identification_all_pairwise": Metric(
+        "identified among all, pairwise", HIGHER, "share of all pairs in which it is nearer", 0.5
+    ),
+    "identification_all_rank": Metric(
+        "rank among all", LOWER, "median rank of the right item among all; 1 is best", digits=1
+    ),
+    "identification_all_p": Metric(
+        "p among all", LOWER, "permutation p of the pairwise identification", digits=4
+    ),
+    "identification_all_top1_p": Metric(
+        "p among all, top 1", LOWER, "permutation p of the share picked out first", digits=4
     ),
     "false_discovery_fraction": Metric(
         "false discovery fraction", LOWER, "share of significant voxels that respond to nothing"
@@ -99,6 +121,27 @@ METRICS = {
     ),
     "delay_abs_error_s": Metric(
         "delay error", LOWER, "seconds between recovered and planted delay, median", digits=2
+    ),
+    "unique_video": Metric("only picture", NEITHER, "variance that only the picture explains"),
+    "unique_audio": Metric("only sound", NEITHER, "variance that only the sound explains"),
+    "unique_text": Metric("only words", NEITHER, "variance that only the words explain"),
+    "shared_video_audio": Metric("picture + sound", NEITHER, "shared by picture and sound"),
+    "shared_video_text": Metric("picture + words", NEITHER, "shared by picture and words"),
+    "shared_audio_text": Metric("sound + words", NEITHER, "shared by sound and words"),
+    "shared_video_audio_text": Metric("all three", NEITHER, "shared by all three"),
+    "best_video": Metric(
+        "best explained by picture", NEITHER, "share of ridge's significant voxels"
+    ),
+    "best_audio": Metric("best explained by sound", NEITHER, "share of ridge's significant voxels"),
+    "best_text": Metric("best explained by words", NEITHER, "share of ridge's significant voxels"),
+    "own_modality_video": Metric(
+        "picture voxels found", HIGHER, "of voxels that respond to the picture only"
+    ),
+    "own_modality_audio": Metric(
+        "sound voxels found", HIGHER, "of voxels that respond to the sound only"
+    ),
+    "own_modality_text": Metric(
+        "words voxels found", HIGHER, "of voxels that respond to the words only"
     ),
     "psnr": Metric("PSNR", HIGHER, "peak signal-to-noise ratio of the frames", digits=2),
     "ssim": Metric("SSIM", HIGHER, "structural similarity of the frames"),
@@ -125,6 +168,15 @@ METRICS = {
         "retrieval rank", LOWER, "median rank of the true sentence; 1 is best", digits=1
     ),
 }
+
+# Ridge's alone; they have their own table, not four columns.
+PARTS = (
+    *("unique_video", "unique_audio", "unique_text"),
+    *("shared_video_audio", "shared_video_text", "shared_audio_text", "shared_video_audio_text"),
+)
+BEST = ("best_video", "best_audio", "best_text")
+OWN = ("own_modality_video", "own_modality_audio", "own_modality_text")
+PARTITION = (*PARTS, *BEST, *OWN)
 
 # Of clips during which something is said.
 SPEECH_METRICS = ("stoi", "estoi", "pesq")

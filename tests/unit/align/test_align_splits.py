@@ -24,6 +24,7 @@ from tests.support.stage_files import make_stages, split_table
 
 DEMO: dict[str, Any] = {
     "scheme": "blocks",
+    "held_out": None,
     "test_fraction": 0.2,
     "val_fraction": 0.0667,
     "n_blocks": 1,
@@ -117,6 +118,18 @@ def test_without_a_val_run_the_end_of_the_training_run_validates() -> None:
     codes = plan_splits(shown, splits, gap_trs=20, **settings_)
     expected = [CODES["train"]] * 70 + [CODES["gap"]] * 20 + [CODES["val"]] * 10
     assert codes["run-1"].tolist() == expected
+
+
+@pytest.mark.parametrize("held_out", [None, "run-1", "run-2", "run-3"])
+def test_one_run_is_left_out_and_all_others_train(held_out: str | None) -> None:
+    changed = {"scheme": "leave_one_run_out", "held_out": held_out, "val_fraction": 0.1}
+    codes = plan((100, 80, 100), **changed)
+    for run, code in codes.items():
+        if run == (held_out or "run-3"):
+            assert (code == CODES["test"]).all()
+        else:
+            assert set(code) == {CODES["train"], CODES["gap"], CODES["val"]}
+            assert (code[-8:] == CODES["val"]).all()
 
 
 def test_black_trs_inside_a_run_are_used_for_nothing() -> None:
@@ -215,6 +228,16 @@ def test_whole_runs_without_a_test_run() -> None:
             gap_trs=5,
             **{**DEMO, "scheme": "runs"},
         )
+
+
+def test_a_run_that_is_not_there_cannot_be_held_out() -> None:
+    with pytest.raises(AlignError, match=r"held_out is 'run-9', the runs table has run-1, run-2"):
+        plan((50, 50), 5, scheme="leave_one_run_out", held_out="run-9")
+
+
+def test_a_single_run_cannot_be_left_out() -> None:
+    with pytest.raises(AlignError, match=r"'leave_one_run_out', but the study has only run-1"):
+        plan((100,), 5, scheme="leave_one_run_out")
 
 
 def test_film_that_never_shows() -> None:

@@ -321,3 +321,22 @@ def test_covariance_of_pieces_is_that_of_the_whole() -> None:
     for piece in (values[:3], values[3:3], values[3:120], values[120:]):
         covariance.add(piece)
     assert np.allclose(covariance.value(), np.cov(values.T, bias=True), rtol=1e-6)
+
+
+@pytest.mark.parametrize("gone", ["frames", "audio", "text"])
+def test_nothing_is_stored_of_a_modality_that_the_study_lacks(
+    made: StageFiles, tmp_path: Path, gone: str
+) -> None:
+    full = contents(write(made, tmp_path))
+    found = contents(write(made, tmp_path, **{gone: []}))
+    lost = {
+        "frames": ("/video", "stats/video/mean"),
+        "audio": ("/audio_", "stats/latents/", "stats/code_counts"),
+        "text": ("/text", "stats/text/"),
+    }[gone]
+    expected = {name for name in full if not any(part in name for part in lost)}
+    assert set(found) == expected
+    for name in expected - {f"runs/run-{k}/stim_valid" for k in (1, 2)}:
+        np.testing.assert_array_equal(found[name], full[name])
+    if gone == "frames":
+        assert all(found[f"runs/run-{k}/stim_valid"].all() for k in (1, 2))

@@ -68,3 +68,20 @@ def test_a_response_before_its_stimulus_is_refused():
 def test_unknown_response_is_refused():
     with pytest.raises(ConfigError, match="unknown HRF 'canonical'"):
         hrf.hrf_kernel("canonical", 1.5)
+
+
+def test_shapes_change_width_and_undershoot_and_nothing_else():
+    glover, spm = (hrf.hrf_kernel(kind, 0.5) for kind in ("glover", "spm"))
+    wider, undershoot = hrf.shape_kernels(0.5)
+    np.testing.assert_allclose([wider.sum(), undershoot.sum()], 0, atol=1e-12)
+    np.testing.assert_allclose(glover + undershoot, spm)
+
+    def width(kernel):
+        return (kernel > kernel.max() / 2).sum() * 0.5
+
+    assert width(glover - 0.4 * wider) < width(glover) < width(glover + 0.4 * wider)
+
+
+def test_shapes_move_with_the_delay():
+    now, later = (hrf.shape_kernels(0.5, shift_s=shift, duration_s=40) for shift in (0, 3))
+    np.testing.assert_allclose(later[:, 6:60], now[:, :54], atol=1e-4)

@@ -34,12 +34,14 @@ def test_comma_separated_with_comments_and_spaces_in_headers(write):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("run\tfilm\nrun-1\ta.mp4\n", "no column 'movie'; found run, film"),
+        ("movie\na.mp4\n", "no column 'run'; found movie"),
+        ("run\tfilm\nrun-1\ta.mp4\n", "unknown column 'film'"),
         ("run\tmovie\tonset\nrun-1\ta.mp4\t0\n", "unknown column 'onset'"),
         ("run\tmovie\n", "no rows"),
         ("run\tmovie\nrun_1\ta.mp4\n", "row 1: run 'run_1' becomes part of file names"),
         ("run\tmovie\nr\ta.mp4\nr\tb.mp4\n", "'r' is listed twice"),
-        ("run\tmovie\nr\t\n", "row 1: column 'movie' is empty"),
+        ("run\tmovie\n\ta.mp4\n", "row 1: column 'run' is empty"),
+        ("run\tmovie\nr\t\n", "run 'r' has neither a movie nor n_trs"),
         ("run\tmovie\tn_trs\nr\ta.mp4\t9.5\n", "n_trs is '9.5', expected a whole number"),
         ("run\tmovie\tmovie_onset_s\nr\ta.mp4\tsoon\n", "movie_onset_s is 'soon'"),
         ("run\tmovie\tsplit\nr\ta.mp4\ttesting\n", "split is 'testing'"),
@@ -107,3 +109,43 @@ def test_lookups_turn_empty_cells_into_no_input(write):
     assert by_run["run-1"]["text"] == []
     assert by_run["run-1"]["n_trs"] == 10
     assert by_scan["sub-02"]["run-2"]["bold"].endswith("sub-02_run-2_bold.nii.gz")
+
+
+@pytest.mark.parametrize(
+    ("configured", "movie", "text", "expected"),
+    [
+        (None, "a.mp4", "a.srt", ["video", "audio", "text"]),
+        (None, "a.mp4", "", ["video", "audio"]),
+        (None, "", "a.tsv", ["text"]),
+        (["text", "audio"], "a.wav", "a.srt", ["audio", "text"]),
+        (["audio"], "a.wav", "a.srt", ["audio"]),
+    ],
+)
+def test_modalities_are_those_named(write, configured, movie, text, expected):
+    runs = tables.load_runs(write(f"run\tmovie\ttext\tn_trs\nr\t{movie}\t{text}\t9\n", "runs.tsv"))
+    assert tables.study_modalities(configured, runs) == expected
+
+
+@pytest.mark.parametrize(
+    ("configured", "rows", "message"),
+    [
+        (None, "r\t\t\t9\n", "names neither films nor texts"),
+        (["video"], "r\t\ta.srt\t9\n", "run 'r' has no movie"),
+        (None, "r\ta.mp4\t\t9\ns\t\ta.srt\t9\n", "run 's' has no movie"),
+        (["text"], "r\ta.mp4\t\t9\n", "no run has a text"),
+    ],
+)
+def test_modalities_that_the_table_lacks_are_refused(write, configured, rows, message):
+    runs = tables.load_runs(write(f"run\tmovie\ttext\tn_trs\n{rows}", "runs.tsv"))
+    with pytest.raises(TableError, match=message):
+        tables.study_modalities(configured, runs)
+
+
+def test_subjects_to_train_without_have_to_be_in_the_scans_table():
+    runs = tables.simulated_runs("demo", [10])
+    scans = tables.simulated_scans("demo", runs, 2)
+    tables.check_unseen(["sub-02"], scans)
+    with pytest.raises(TableError, match="names 'sub-03', the scans table has sub-01, sub-02"):
+        tables.check_unseen(["sub-03"], scans)
+    with pytest.raises(TableError, match="nobody to train on"):
+        tables.check_unseen(["sub-02", "sub-01"], scans)

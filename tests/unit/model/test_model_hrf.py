@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from giblet.errors import ModelError
 from giblet.hrf import KINDS, convolve_causal, hrf_kernel
-from giblet.model.hrf import Delag, HrfOperator, wiener_filters
+from giblet.model.hrf import LEARNT, Delag, HrfOperator, wiener_filters
 
 
 def operator(kind="glover", n_voxels=3, n_groups=1, learn=True):
@@ -25,6 +25,28 @@ def test_starts_at_the_standard_response(kind):
     for window in range(2):
         expected = convolve_causal(drive[window].double().numpy(), kernel)
         np.testing.assert_allclose(found[window].detach(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", LEARNT)
+def test_learnt_shapes_start_at_glover_to_the_last_bit(kind):
+    drive = torch.randn(2, 50, 3, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(operator(kind)(drive), operator("glover")(drive))
+    assert operator(kind).delays().abs().max() < 0.01
+
+
+@settings(max_examples=30, deadline=None)
+@given(kind=st.sampled_from(LEARNT), seed=st.integers(0, 99), at=st.integers(0, 25))
+def test_causal_whatever_is_learnt(kind, seed, at):
+    torch.manual_seed(seed)
+    hrf = operator(kind)
+    impulse = torch.zeros(1, 40, 3)
+    impulse[:, at] = 1
+    with torch.no_grad():
+        for parameter in hrf.parameters():
+            parameter.normal_(0, 3)
+        bold = hrf(impulse)
+    assert (bold[:, :at] == 0).all()
+    assert bold[:, at:].any()
 
 
 @settings(max_examples=30, deadline=None)
@@ -74,6 +96,44 @@ def test_learns_a_planted_delay_per_group():
         (hrf(drive) - bold).square().mean().backward()
         optimizer.step()
     torch.testing.assert_close(hrf.delay_s.detach(), planted, atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("kind", LEARNT)
+def test_learnt_shapes_recover_planted_delays(kind):
+    """Each delay to 0.3 s, through noise of half the response's spread."""
+    g = torch.Generator().manual_seed(1)
+    planted = torch.tensor([1.3, -0.9, 0.4, 0.0])
+    hrf, true = (operator(k, n_voxels=4, n_groups=4) for k in (kind, "glover"))
+    drive = torch.randn(1, 400, 4, generator=g)
+    with torch.no_grad():
+        hrf.group.copy_(torch.arange(4))
+        true.group.copy_(torch.arange(4))
+        true.delay_s.copy_(planted)
+        clean = true(drive)
+        bold = clean + 0.5 * clean.std() * torch.randn(clean.shape, generator=g)
+    optimizer = torch.optim.Adam([p for p in hrf.parameters() if p.requires_grad], lr=0.02)
+    for _ in range(250):
+        optimizer.zero_grad()
+        (hrf(drive) - bold).square().mean().backward()
+        optimizer.step()
+    assert (hrf.delays() - planted).abs().max() <= 0.3
+
+
+def test_delay_of_a_shape_is_that_of_the_response_it_is_like():
+    hrf = operator("fir")
+    glover = hrf_kernel("glover", "1.5", duration_s=24)
+    for delay in (-2.0, -0.6, 0.1, 1.85):
+        later = hrf_kernel("glover", "1.5", shift_s=delay, duration_s=24)
+        with torch.no_grad():
+            hrf.taps.copy_(torch.from_numpy(2 * later - glover))
+        assert float(hrf.delays()) == pytest.approx(delay, abs=0.05)
+    assert torch.isnan(operator("none").delays()).all()
+
+
+@pytest.mark.parametrize("kind", LEARNT)
+def test_a_learnt_shape_that_is_fixed_is_refused(kind):
+    with pytest.raises(ModelError, match=f"model/hrf is '{kind}', but model/hrf_delays is 'fixed'"):
+        operator(kind, learn=False)
 
 
 def test_fixed_delays_are_not_trained():

@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from giblet.errors import ModelError
+from giblet.model.across_trs import across_trs
 from giblet.model.brain import VolumeDecoder, VolumeEncoder, VoxelMap, padded_grid
-from giblet.model.pool import FeatureConv, Pool, Unpool
+from giblet.model.pool import Pool, Unpool
 from giblet.model.video import VideoDecoder, VideoEncoder
+from giblet.model.within_tr import WITHIN_TR, over_codec_frames, over_video_frames
 
 PRESENT = torch.ones(1, 30, 3, dtype=torch.bool)
 
@@ -50,17 +52,77 @@ def test_missing_modality_counts_as_its_mean():
     torch.testing.assert_close(pool(parts, present), pool(typical, PRESENT))
 
 
-@pytest.mark.parametrize("causal", [True, False])
-def test_feature_convolution_starts_as_identity_and_sees_its_kernel(causal):
-    conv = FeatureConv(6, hidden=8, kernel_trs=3, causal=causal, dropout=0.0)
+SEEN = {
+    ("none", True): {10}, ("none", False): {10},
+    ("conv", True): {10, 11, 12}, ("conv", False): {9, 10, 11},
+    ("attention", True): {10, 11, 12}, ("attention", False): {9, 10, 11},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "causal"), SEEN)
+def test_layers_4_and_10_start_as_identity_and_see_their_kernel(kind, causal):
+    torch.manual_seed(0)
+    layer = across_trs(kind, 6, hidden=8, kernel_trs=3, causal=causal, dropout=0.0)
     z = torch.randn(1, 20, 6)
-    torch.testing.assert_close(conv(z), z)
-    torch.nn.init.normal_(conv.up.weight)
+    torch.testing.assert_close(layer(z), z)
+    torch.nn.init.normal_(layer.up.weight)
     other = z.clone()
     other[:, 10] += torch.randn(6)
-    moved = (conv(other) - conv(z)).abs().amax(2)[0] > 1e-6
-    expected = {10, 11, 12} if causal else {9, 10, 11}
-    assert set(moved.nonzero()[:, 0].tolist()) == expected
+    moved = (layer(other) - layer(z)).abs().amax(2)[0] > 1e-6
+    assert set(moved.nonzero()[:, 0].tolist()) == SEEN[kind, causal]
+
+
+def test_attention_of_a_part_equals_that_of_the_whole():
+    torch.manual_seed(0)
+    layer = across_trs("attention", 6, hidden=8, kernel_trs=5, causal=True, dropout=0.0)
+    torch.nn.init.normal_(layer.up.weight)
+    torch.nn.init.normal_(layer.distance)
+    z = torch.randn(1, 30, 6)
+    torch.testing.assert_close(layer(z[:, 8:])[:, 4:], layer(z)[:, 12:], rtol=1e-4, atol=1e-5)
+
+
+def test_unknown_and_impossible_contexts_are_named():
+    sizes = {"kernel_trs": 3, "causal": True, "dropout": 0.0}
+    with pytest.raises(ModelError, match="model/across_trs is 'lstm': use one of none, conv"):
+        across_trs("lstm", 6, hidden=8, **sizes)
+    with pytest.raises(ModelError, match="model/context_hidden is 6, which 4 heads cannot share"):
+        across_trs("attention", 6, hidden=6, **sizes)
+    with pytest.raises(ModelError, match="model/within_tr is 'lstm': use one of none, multiscale"):
+        over_codec_frames("lstm", 8)
+
+
+@pytest.mark.parametrize("kind", WITHIN_TR)
+@pytest.mark.parametrize("n_frames", [1, 56, 57])
+def test_codec_frames_are_read_together_unless_told_otherwise(kind, n_frames):
+    torch.manual_seed(0)
+    block = over_codec_frames(kind, 8)
+    x = torch.randn(2, 8, n_frames, requires_grad=True)
+    out = block(x)
+    assert out.shape == x.shape
+    # Through the linear parts alone: normalisation lets every frame see all of them.
+    block.norm = torch.nn.Identity()
+    at = n_frames // 2
+    (gradient,) = torch.autograd.grad(block(x)[0, :, at].sum(), x)
+    assert not gradient[1].any()
+    reached = gradient[0].abs().sum(0).nonzero()[:, 0] - at
+    assert {0} <= set(reached.tolist())
+    if n_frames > 1:
+        assert (len(reached) == 1) == (kind == "none")
+
+
+@pytest.mark.parametrize("kind", WITHIN_TR)
+@pytest.mark.parametrize("n_frames", [1, 2, 5])
+def test_video_frames_are_read_together_unless_told_otherwise(kind, n_frames):
+    torch.manual_seed(0)
+    block = over_video_frames(kind, 4)
+    x = torch.randn(2, 4, n_frames, 6)
+    other = x.clone()
+    other[:, :, -1] += 1
+    assert (x + block(x)).shape == x.shape
+    moved = ((other + block(other)) - (x + block(x))).abs().amax((0, 1, 3)) > 1e-6
+    assert moved[-1]
+    if n_frames > 1:
+        assert bool(moved[-2]) == (kind != "none")
 
 
 def volume_pair(channels=(8,)):

@@ -8,15 +8,26 @@ import torch
 import yaml
 
 from giblet.errors import ModelError
+from giblet.model.across_trs import ACROSS_TRS
 from giblet.model.network import GibletNet
+from giblet.model.within_tr import WITHIN_TR
 from tests.support.networks import SMALL, random_stimulus, small_network
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.fixture(scope="module")
-def net():
-    return small_network()
+# Every way to read time at least once.
+OPTIONS = [
+    {"within_tr": within, "across_trs": across, "hrf": hrf}
+    for within, across, hrf in zip(
+        WITHIN_TR, [*ACROSS_TRS, "attention"], ["glover", "fir", "learned", "none"], strict=True
+    )
+]
+
+
+@pytest.fixture(scope="module", params=OPTIONS, ids=lambda option: "-".join(option.values()))
+def net(request):
+    return small_network(**request.param)
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +94,8 @@ def test_small_volume_names_the_setting():
 
 SIZES = {"tiny": (1102, [12, 15, 12]), "sherlock": (70_000, [53, 63, 52]), "": (3666, [18, 22, 18])}
 
+FULL = (85_000, [61, 73, 61])
+
 
 def shipped():
     """Model settings of every shipped configuration, with sizes of its kind of study."""
@@ -92,6 +105,8 @@ def shipped():
     yield "defaults", default, SIZES["sherlock"]
     demo = {**default, **yaml.safe_load((config / "config.yaml").read_text())["model"]}
     yield "demo", demo, SIZES[""]
+    for path in sorted(config.glob("model/*.yaml")):
+        yield path.stem, {**demo, **yaml.safe_load(path.read_text())["model"]}, FULL
     for path in sorted(config.glob("datasets/*.yaml")):
         model = {**demo, **(yaml.safe_load(path.read_text()) or {}).get("model", {})}
         if model != demo:
@@ -196,8 +211,9 @@ def test_chosen_code_frames_are_those_of_the_whole(net, stimulus):
     )
 
 
-def test_every_parameter_is_reached_by_a_gradient(stimulus):
-    net = small_network()
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: "-".join(option.values()))
+def test_every_parameter_is_reached_by_a_gradient(stimulus, option):
+    net = small_network(**option)
     drive = net.encode(stimulus, 0)
     bold = net.bold(drive)
     made = net.decode(
@@ -208,8 +224,8 @@ def test_every_parameter_is_reached_by_a_gradient(stimulus):
         total = total + part.square().sum()
     total.backward()
     unreached = [name for name, p in net.named_parameters() if p.grad is None]
-    own = {"own_gain"}
-    assert set(unreached) <= own
+    fixed = {name for name, p in net.named_parameters() if not p.requires_grad}
+    assert set(unreached) <= {"own_gain"} | fixed
     assert net.own_gain.grad is None or net.own_gain.grad[1].any()
 
 

@@ -119,7 +119,7 @@ def test_anchors_lead_somewhere(outline):
 def test_all_media_are_in(outline):
     tags = [tag for tag, attrs in outline.elements if attrs.get("src")]
     assert (tags.count("audio"), tags.count("video")) == (10, 8)
-    assert tags.count("img") == 4 + 9 + 12 + 2 + 2  # maps, subjects, frames, plots, spectrograms
+    assert tags.count("img") == 8 + 9 + 12 + 2 + 2  # maps, subjects, frames, plots, spectrograms
 
 
 def test_configuration_and_command_are_in(page):
@@ -191,3 +191,44 @@ def test_digest_follows_the_templates(tmp_path):
     with (tmp_path / "templates/style.css").open("a") as style:
         style.write("p { color: red; }")
     assert templates_digest(tmp_path / "templates") != templates_digest()
+
+
+@pytest.mark.parametrize("modalities", [["audio"], ["video", "text"], ["text"]])
+def test_what_the_study_lacks_has_no_section_and_is_named(copy, modalities):
+    names = {"video": "picture", "audio": "sound", "text": "words"}
+    absent = [name for name in names if name not in modalities]
+    for name in absent:
+        shutil.rmtree(copy / "validate" / name)
+    page = build(copy, modalities=modalities)
+    assert f"<dt>Not in this study</dt><dd>{', '.join(names[m] for m in absent)}: neither" in page
+    for name in names:
+        assert (f'<section id="{name}"' in page) == (name in modalities)
+        assert (f'href="#{name}"' in page) == (name in modalities)
+    methods = page.partition('id="methods"')[2].partition("</section>")[0]
+    assert ("Sound was mixed to one channel" in methods) == ("audio" in modalities)
+
+
+def test_nothing_is_said_to_be_missing_from_a_whole_study(page):
+    assert "Not in this study" not in page
+    assert "Never seen in training" not in page
+
+
+def test_subjects_that_training_never_saw_are_named_and_compared(copy):
+    path = copy / "validate/fmri/metrics.csv"
+    table = pd.read_csv(path)
+    for who, value in (("sub-01", 0.8), ("sub-02", 0.6), ("sub-03", 0.35)):
+        row = ["fmri", "r_normalised_median", "r", "model", "test", who, value, 0.1, 0.9, 60]
+        table.loc[len(table)] = row
+    table.to_csv(path, index=False)
+    config = {**report_files.CONFIG, "train": {"unseen_subjects": ["sub-03"]}}
+    html = copy / "validate/report/index.html"
+    build_report(
+        html,
+        report_files.inputs(copy),
+        settings_json=json.dumps(config),
+        **report_files.SETTINGS,
+    )
+    page = html.read_text(encoding="utf-8")
+    assert "<dt>Never seen in training</dt><dd>sub-03:" in page
+    assert "Training never saw sub-03" in page
+    assert "share of the ceiling is 0.350, that of the others 0.700 (ratio 0.50)" in page

@@ -124,3 +124,14 @@ def test_files_of_another_length_are_refused(files, tmp_path):
         measure({**files, "text": longer["text"]})
     with pytest.raises(StoreError, match="no such file"):
         measure({**files, "text": tmp_path / "nowhere.tsv"})
+
+
+@pytest.mark.parametrize(
+    ("gone", "modality"), [("frames", "picture"), ("audio", "sound"), ("text", "words")]
+)
+def test_what_the_study_lacks_drives_nothing(files, gone, modality):
+    full, drives = measure(files), measure(files, **{gone: []})
+    assert not drives.present[MODALITIES.index(modality)]
+    for other in set(MODALITIES) - {modality}:
+        np.testing.assert_array_equal(columns(drives, other), columns(full, other))
+    assert not columns(drives, modality).any()

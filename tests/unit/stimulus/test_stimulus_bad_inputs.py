@@ -95,8 +95,7 @@ CASES: dict[str, Case] = {
     "no sound": (
         lambda m: sound(m.film("x.mp4", sound=False), missing="error"),
         MediaError,
-        "has no sound: name a film with an audio stream, or set stimulus/audio/missing to "
-        "'silence'",
+        "has no sound: name a film with an audio stream, set stimulus/audio/missing to 'silence'",
     ),
     "subtitles only": (
         lambda m: frames(m.file("x.srt", "1\n00:00:01,000 --> 00:00:02,000\nhi\n")),

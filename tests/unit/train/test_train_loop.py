@@ -18,8 +18,10 @@ import torch
 from safetensors.torch import load_file
 
 from giblet.errors import ModelError, TrainError
+from giblet.model.within_tr import WITHIN_TR
 from giblet.train import loop, optim
 from giblet.train.history import COLUMNS
+from giblet.validate.delays import voxel_delays
 from tests.support.networks import NETWORK, TRAINING, train
 from tests.support.study_files import make_study
 
@@ -302,6 +304,28 @@ def test_delays_can_be_shared(path, tmp_path, delays):
     assert {"fixed": 1, "study": 1}.get(delays, 2) <= len(found) < 40
     if delays == "fixed":
         assert (found == 0).all()
+
+
+@pytest.mark.parametrize("kind", ["none", "shift", "spm", "fir", "learned"])
+def test_every_response_trains(path, tmp_path, kind):
+    metrics = train(path, tmp_path / "m", steps=2, eval_every=1, hrf=kind)
+    assert metrics["best_step"] > 0
+    assert metrics["val_loss"] < 1
+    delay_s = voxel_delays(tmp_path / "m")
+    assert delay_s.shape == (40,)
+    assert np.isnan(delay_s).all() if kind == "none" else (abs(delay_s - 5) <= 3.1).all()
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [{"within_tr": kind} for kind in WITHIN_TR[:1] + WITHIN_TR[2:]]
+    + [{"across_trs": kind} for kind in ("none", "attention")],
+    ids=lambda choice: "-".join(*choice.items()),
+)
+def test_every_way_to_read_time_trains(path, tmp_path, choice):
+    metrics = train(path, tmp_path / "m", steps=2, eval_every=1, **choice)
+    assert metrics["best_step"] > 0
+    assert metrics["val_loss"] < 0.7
 
 
 def test_parcels_train_too(path, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from giblet.errors import TrainError
-from giblet.model.network import Decoded
+from giblet.model.stimulus import Decoded
 from giblet.train.data import open_study
 from giblet.train.losses import (
     Constant,

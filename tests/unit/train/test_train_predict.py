@@ -72,6 +72,15 @@ def test_windows_do_not_show(made, predicted):
             assert (differ > (1 if "video" in name else 0)).mean() < 0.005, name
 
 
+def test_windows_do_not_show_through_attention(made, tmp_path):
+    folder, _ = made
+    train(folder / "study.h5", tmp_path / "m", steps=3, across_trs="attention")
+    whole = dict(predict_study(folder / "study.h5", tmp_path / "m", window_trs=64))
+    for name, values in predict_study(folder / "study.h5", tmp_path / "m", window_trs=5):
+        if "/text/" in name or "/bold/" in name:
+            np.testing.assert_allclose(values, whole[name], rtol=1e-3, atol=1e-4, err_msg=name)
+
+
 def test_equals_one_pass_over_the_whole_run(made, predicted):
     folder, _ = made
     net = load_network(folder / "small")

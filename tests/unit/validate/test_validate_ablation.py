@@ -9,7 +9,7 @@ import torch
 from giblet.errors import ValidationError
 from giblet.features.codec import Codec
 from giblet.train.data import open_study
-from giblet.train.variants import PLAIN, VARIANTS
+from giblet.train.variants import AUDIO, PLAIN
 from giblet.validate.ablation_scores import HeldOut, code_rows, score_variant, sound_rows
 from giblet.validate.ablation_table import choice, compare_variants, references
 from tests.support.codecs import small_codec, with_codec
@@ -135,7 +135,7 @@ def test_run_without_soundtrack_is_named(folder, audio):
 
 def test_variants_set_all_that_is_about_the_heads_and_nothing_else():
     assert set(PLAIN) <= set(TRAINING)
-    for name, settings in VARIANTS.items():
+    for name, settings in AUDIO.items():
         assert set(settings) == set(PLAIN), name
-    assert VARIANTS["both"] == PLAIN
-    assert len({str(settings) for settings in VARIANTS.values()}) == len(VARIANTS)
+    assert AUDIO["both"] == PLAIN
+    assert len({str(settings) for settings in AUDIO.values()}) == len(AUDIO)

@@ -331,7 +331,7 @@ class _Copy:
                 values[tests.trs[0][0]] = values[train.tr[5]]
 
     def __getitem__(self, name):
-        return self.values[name.removeprefix("hrf/")]
+        return self.values if name == "hrf" else self.values[name.removeprefix("hrf/")]
 
 
 def test_chance_of_identification_counts_the_candidates():

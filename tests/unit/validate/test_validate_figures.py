@@ -31,9 +31,11 @@ def test_fmri_figures(files, tmp_path, kind):
         file.attrs["kind"] = kind
         file["sub-02/r"][:5] = np.nan
     table = files / "fmri" / "by_region.csv"
-    draw_fmri(tmp_path / "voxels.h5", table, tmp_path, n_slices=3, **SMALL)
+    parts = files / "fmri" / "partition.csv"
+    draw_fmri(tmp_path / "voxels.h5", table, parts, tmp_path, n_slices=3, **SMALL)
     names = [f"{s}_{m}" for s in ("sub-01", "sub-02") for m in ("r", "r_normalised", "q")]
     names += ["glass_r", "glass_r_ridge", "glass_delay", "model_vs_ridge", "regions"]
+    names += ["partition", *(f"glass_unique_{m}" for m in ("video", "audio", "text"))]
     for name in names:
         pixels = image.imread(tmp_path / f"{name}.png")
         assert pixels[..., :3].std() > 0.02, name
@@ -47,7 +49,8 @@ def test_all_unknown_scores_still_make_figures(files, tmp_path):
             file[f"{subject}/r_normalised"][:] = np.nan
             file[f"{subject}/q_ridge"][:] = 1
     table = files / "fmri" / "by_region.csv"
-    draw_fmri(tmp_path / "voxels.h5", table, tmp_path, n_slices=2, **SMALL)
+    parts = files / "fmri" / "partition.csv"
+    draw_fmri(tmp_path / "voxels.h5", table, parts, tmp_path, n_slices=2, **SMALL)
     assert (tmp_path / "sub-01_r_normalised.png").exists()
 
 

@@ -25,6 +25,7 @@ def score(inputs, folder, statistics, *, truth=True, **changed):
         "voxels": folder / "voxels.h5",
         "region_table": folder / "by_region.csv",
         "run_table": folder / "by_run.csv",
+        "partition_table": folder / "partition.csv",
     }
     options = {"fdr_q": 0.05, "min_ceiling": 0.1, **statistics, **changed}
     score_fmri(
@@ -32,6 +33,7 @@ def score(inputs, folder, statistics, *, truth=True, **changed):
         inputs.predictions,
         inputs.baseline,
         inputs.ceiling,
+        inputs.partition,
         inputs.regressors,
         [inputs.truth] if truth else [],
         **paths,
@@ -80,6 +82,7 @@ def test_planted_answers_are_recovered(scored):
     # Predictions carry noise of half the response's spread: r / ceiling = 1 / sqrt(1.25).
     assert value(table, "r_over_true_ceiling", "model") == pytest.approx(0.894, abs=0.06)
     assert value(table, "delay_abs_error_s", "ridge") == pytest.approx(0.25, abs=1e-3)
+    assert value(table, "delay_abs_error_s", "model") == pytest.approx(0.1, abs=1e-3)
     assert value(table, "identification_pairwise", "model") > 0.9
     assert value(table, "identification_p", "model") <= 0.02
     assert value(table, "r_mean", "ceiling") > value(table, "r_mean", "model")
@@ -149,7 +152,8 @@ def test_normalised_r_above_one_is_kept_flagged_and_counted(scored):
 def test_maps_go_to_nifti_and_back_exactly(inputs, scored, tmp_path):
     write_maps(scored["voxels"], tmp_path)
     with reading(scored["voxels"]) as file, reading(inputs.study) as study:
-        for name, outside in (("r", 0), ("r_normalised", 0), ("q", 1)):
+        outsides = {"r": 0, "r_normalised": 0, "q": 1, "delay_s": np.nan, "delay_model_s": np.nan}
+        for name, outside in outsides.items():
             image = nibabel.load(tmp_path / f"sub-01_{name}.nii.gz")
             np.testing.assert_array_equal(image.affine, study["geometry/affine"][:])
             assert image.shape == tuple(study.attrs["grid_shape"])
@@ -157,7 +161,7 @@ def test_maps_go_to_nifti_and_back_exactly(inputs, scored, tmp_path):
             i, j, k = file["ijk"][:].T
             np.testing.assert_array_equal(volume[i, j, k], file[f"sub-01/{name}"][:])
             volume[i, j, k] = outside
-            assert (volume == outside).all()
+            np.testing.assert_array_equal(volume, np.float32(outside))
 
 
 def test_parcels_become_a_row_of_voxels(scored, tmp_path):

@@ -6,13 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from giblet.validate.identification import (
+    Shifted,
     chance,
     distractors,
-    identification_p,
     identify,
+    mean_of,
+    shift_scores,
     similarity,
     unit_rows,
 )
+from giblet.validate.permutation import draw_orders
 
 
 def two_runs(n=40):
@@ -75,19 +78,46 @@ def test_item_without_distractors_is_not_scored():
 def test_p_is_small_for_a_signal_and_calibrated_without():
     run, time_s = two_runs(80)
     allowed = distractors(run, time_s, 9)
-    options = {"n_permutations": 200, "min_shift_trs": 4}
-    null, signal = [], []
+    null, signal, top1 = [], [], []
     for seed in range(60):
         rng = np.random.default_rng(seed)
         # Neighbouring items look alike, which a plain shuffle would mistake for a finding.
         true, other = (np.repeat(rng.normal(size=(20, 15)), 4, axis=0) for _ in range(2))
         for out, predicted in ((null, other), (signal, true + rng.normal(size=true.shape))):
             scores = similarity(predicted, true)
-            p = identification_p(scores, allowed, [40, 40], rng=rng, **options)
-            out.append(p)
+            found = shift_scores(scores, allowed, draw_orders([40, 40], 200, 4, [rng, rng]))
+            out.append(found["pairwise"].p)
+            if out is null:
+                top1.append(found["top1"].p)
     assert max(signal) < 0.02
+    assert np.mean(np.array(top1) < 0.05) <= 0.15
     assert np.mean(np.array(null) < 0.05) <= 0.15
     assert 0.3 < np.mean(null) < 0.7
+
+
+def test_observed_scores_are_those_of_the_items():
+    run, time_s = two_runs(40)
+    allowed = distractors(run, time_s, 6)
+    rng = np.random.default_rng(3)
+    scores = similarity(*rng.normal(size=(2, 40, 10)))
+    orders = draw_orders([20, 20], 100, 3, [rng, rng])
+    found, shifted = identify(scores, allowed), shift_scores(scores, allowed, orders)
+    assert shifted["pairwise"].observed == pytest.approx(found.pairwise.mean())
+    assert shifted["top1"].observed == pytest.approx(found.top1.mean())
+    # A shift is the identification of predictions that stand against other truths.
+    first = np.mean([identify(scores[:, orders[0]], allowed[orders[0]][:, orders[0]]).top1])
+    assert shifted["top1"].null[0] == pytest.approx(first)
+
+
+def test_p_over_subjects_is_that_of_their_mean():
+    rng = np.random.default_rng(0)
+    # What subjects share, the film, moves all their nulls together.
+    film = rng.normal(size=999)
+    subjects = [Shifted(2.0, film + 0.1 * rng.normal(size=999)) for _ in range(5)]
+    expected = (1 + (np.mean([one.null for one in subjects], axis=0) >= 2).sum()) / 1000
+    assert mean_of(subjects).p == pytest.approx(expected)
+    assert mean_of(subjects).p > 0.005
+    assert np.isnan(mean_of([Shifted(np.nan, np.zeros(0))]).p)
 
 
 def test_zero_rows_stay_zero():

@@ -7,7 +7,7 @@ from scipy.signal import lfilter
 
 from giblet.errors import ValidationError
 from giblet.hrf import hrf_kernel
-from giblet.validate.permutation import circular_covariance, draw_orders, shift_test
+from giblet.validate.permutation import ShiftNull, circular_covariance, draw_orders, shift_test
 from giblet.validate.statistics import centred, fdr, pearson
 
 OPTIONS = {"n_permutations": 300, "min_shift_trs": 7}
@@ -142,7 +142,7 @@ def test_circular_covariance_is_the_sum_over_rolled_products():
 
 
 def test_orders_stay_within_segments_and_move_far_enough():
-    orders = draw_orders([30, 1, 24], 50, 5, np.random.default_rng(0))
+    orders = draw_orders([30, 1, 24], 50, 5, [np.random.default_rng(0)] * 3)
     assert orders.shape == (50, 55)
     assert (np.sort(orders, axis=1) == np.arange(55)).all()
     assert (np.sort(orders[:, :30], axis=1) == np.arange(30)).all()
@@ -154,3 +154,37 @@ def test_too_short_test_blocks_are_refused():
     y = np.zeros((10, 3))
     with pytest.raises(ValidationError, match=r"longest test block has 5 TRs.*at least 8.*align"):
         shift_test(y, y, [5, 5], seed=0, **OPTIONS)
+
+
+def groups_p(y, x, lengths, groups, seed):
+    null = ShiftNull(lengths, 300, 7, seed, groups)
+    null.add(centred(y, lengths), centred(x, lengths))
+    return null.group_p_values()
+
+
+def test_regions_of_voxels_that_share_noise_are_calibrated():
+    lengths, below = (60, 60), []
+    groups = np.repeat(np.eye(4, dtype=bool), 25, axis=1)
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        # Voxels of a region repeat each other; their number must not count as evidence.
+        y = np.repeat(noise(rng, lengths, 4, 0.4), 25, axis=1)
+        y += 0.3 * rng.normal(size=y.shape)
+        x = np.repeat(smooth(rng, lengths, 4), 25, axis=1)
+        below.append((groups_p(y, x, lengths, groups, seed) < 0.05).mean())
+    assert 0.02 <= np.mean(below) <= 0.09
+
+
+def test_a_region_is_found_that_no_voxel_shows(monkeypatch):
+    monkeypatch.setattr("giblet.validate.permutation.COLUMNS_AT_ONCE", 30)
+    rng = np.random.default_rng(0)
+    lengths = (60, 60)
+    drive = smooth(rng, lengths, 1)
+    x = np.repeat(drive / drive.std(), 80, axis=1)
+    y = noise(rng, lengths, 80, 0.3)
+    y[:, :40] += 0.25 * x[:, :40] * y.std()
+    groups = np.stack([np.arange(80) < 40, np.arange(80) >= 40, np.zeros(80, bool)])
+    found = groups_p(y, x, lengths, groups, 0)
+    assert found[0] == 1 / 301
+    assert found[1] > 0.02
+    assert np.isnan(found[2])

@@ -57,7 +57,9 @@ def test_codec_frames_of_test_trs_are_counted_from_the_first(inputs):
 )
 def test_predictions_that_do_not_fit_are_refused(inputs, tmp_path, name, values, message):
     with pytest.raises(ValidationError, match=message):
-        write_predictions(inputs.study, tmp_path / "p.h5", [(name, values)])
+        write_predictions(
+            inputs.study, tmp_path / "p.h5", [(name, values)], delay_s=np.zeros(80, np.float32)
+        )
     assert not (tmp_path / "p.h5").exists()
 
 

@@ -11,8 +11,10 @@ from giblet.validate.statistics import (
     blocks,
     bootstrap_correlations,
     bootstrap_interval,
+    bootstrap_mean_interval,
     centred,
     fdr,
+    fdr_over_subjects,
     pearson,
     percentile_interval,
 )
@@ -109,3 +111,87 @@ def test_one_block_has_no_interval():
 def test_percentile_interval_is_numpys(n):
     values = np.random.default_rng(n).normal(size=n)
     assert percentile_interval(values) == pytest.approx(np.percentile(values, [2.5, 97.5]))
+
+
+@pytest.mark.parametrize("statistic", [np.mean, np.median])
+def test_interval_of_one_subject_is_the_plain_one(statistic):
+    values, block = np.random.default_rng(0).normal(size=120), np.arange(120) // 10
+    plain = bootstrap_interval(values, block, 300, np.random.default_rng(1), statistic)
+    value, interval = bootstrap_mean_interval(
+        [(values, block)], 300, np.random.default_rng(1), statistic
+    )
+    assert value == pytest.approx(statistic(values))
+    assert interval == pytest.approx(plain)
+
+
+def test_interval_over_subjects_keeps_what_they_share():
+    rng = np.random.default_rng(0)
+    block = np.arange(240) // 10
+    film = np.repeat(rng.normal(size=24), 10)
+    own = [film + 0.1 * rng.normal(size=240) for _ in range(4)]
+    value, (low, high) = bootstrap_mean_interval(
+        [(values, block) for values in own], 500, np.random.default_rng(1)
+    )
+    assert value == pytest.approx(np.mean(own))
+    # Four viewers of one film are not four films: the interval does not shrink by their number.
+    assert high - low == pytest.approx(4 * film.std() / np.sqrt(24), rel=0.25)
+
+
+def test_subject_without_values_does_not_count():
+    block = np.arange(40) // 10
+    missing = np.where(block < 2, np.nan, 1.0)
+    value, interval = bootstrap_mean_interval(
+        [(np.ones(40), block), (missing, block), (np.full(40, np.nan), block)],
+        100,
+        np.random.default_rng(0),
+    )
+    assert value == 1
+    assert interval == (1, 1)
+
+
+def test_q_over_subjects_changes_nothing_where_all_respond():
+    rng = np.random.default_rng(0)
+    q = [fdr(np.concatenate([np.full(20, 1e-6), rng.uniform(size=50), [np.nan]])) for _ in "abc"]
+    for before, after in zip(q, fdr_over_subjects(q), strict=True):
+        np.testing.assert_allclose(after, before, atol=2e-5)
+
+
+def test_q_over_subjects_is_what_two_steps_find():
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        p = [np.minimum(1, rng.uniform(size=30) ** rng.choice([1, 2, 4])) for _ in range(5)]
+        q = [fdr(one) for one in p]
+        after = fdr_over_subjects(q)
+        for rate in (0.01, 0.05, 0.2):
+            selected = fdr(np.array([one.min() for one in q])) <= rate
+            for one, found, chosen in zip(q, after, selected, strict=True):
+                expected = chosen & (one <= rate * selected.mean() + 1e-12)
+                np.testing.assert_array_equal(found <= rate + 1e-12, expected)
+
+
+def test_noise_in_many_subjects_shows_something_as_rarely_as_asked_for():
+    rng = np.random.default_rng(0)
+    any_within, any_over = 0, 0
+    for _ in range(400):
+        q = [fdr(rng.uniform(size=40)) for _ in range(6)]
+        any_within += any((one < 0.05).any() for one in q)
+        any_over += any((one < 0.05).any() for one in fdr_over_subjects(q))
+    assert any_within / 400 > 0.2
+    assert 0.02 < any_over / 400 < 0.08
+
+
+def test_subject_of_noise_is_not_filled_by_the_others():
+    rng = np.random.default_rng(0)
+    shares = []
+    for _ in range(50):
+        strong = [fdr(np.full(200, 1e-6)) for _ in range(5)]
+        asleep = fdr(rng.uniform(size=200))
+        shares.append((fdr_over_subjects([*strong, asleep])[-1] < 0.05).mean())
+    assert np.mean(shares) < 0.005
+
+
+def test_subject_without_tested_voxels_does_not_count():
+    q = [np.full(5, np.nan), fdr(np.array([0.001, 0.5]))]
+    after = fdr_over_subjects(q)
+    assert np.isnan(after[0]).all()
+    np.testing.assert_allclose(after[1], q[1])
