@@ -7,7 +7,6 @@ import numpy as np
 from giblet.validate.report.score_tables import PlainTable
 from giblet.validate.report.study import Study
 from giblet.validate.report.words import (
-    MODALITIES,
     MODALITY_NAMES,
     column_name,
     interval,
@@ -20,8 +19,7 @@ from giblet.validate.sources import OF_NETWORKS, SINGLE
 def single_table(study: Study) -> PlainTable | None:
     """Every score of the average, the mean of the networks, and their range; None for one."""
     rows = []
-    for modality in MODALITIES:
-        scores = study.scores[modality]
+    for modality, scores in study.scores.items():
         for name in scores.metrics:
             for source in OF_NETWORKS:
                 together = scores.pooled(name, source)

@@ -51,6 +51,12 @@ def rows_of(folder):
         return list(csv.DictReader(handle))
 
 
+def learns(folder):
+    """Whether the training loss falls; that of validation hardly moves in two steps."""
+    losses = [float(row["loss"]) for row in rows_of(folder) if row["split"] == "train"]
+    return losses[-1] < losses[0]
+
+
 def test_writes_what_the_next_stages_read(trained):
     folder, metrics = trained
     rows = rows_of(folder)
@@ -309,7 +315,7 @@ def test_delays_can_be_shared(path, tmp_path, delays):
 @pytest.mark.parametrize("kind", ["none", "shift", "spm", "fir", "learned"])
 def test_every_response_trains(path, tmp_path, kind):
     metrics = train(path, tmp_path / "m", steps=2, eval_every=1, hrf=kind)
-    assert metrics["best_step"] > 0
+    assert learns(tmp_path / "m")
     assert metrics["val_loss"] < 1
     delay_s = voxel_delays(tmp_path / "m")
     assert delay_s.shape == (40,)
@@ -324,7 +330,7 @@ def test_every_response_trains(path, tmp_path, kind):
 )
 def test_every_way_to_read_time_trains(path, tmp_path, choice):
     metrics = train(path, tmp_path / "m", steps=2, eval_every=1, **choice)
-    assert metrics["best_step"] > 0
+    assert learns(tmp_path / "m")
     assert metrics["val_loss"] < 0.7
 
 
