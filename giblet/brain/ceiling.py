@@ -1,10 +1,10 @@
-"""How well anything could predict a subject: inter-subject correlation and the ceiling from it.
+"""How well anything could predict a subject: the ceiling that inter-subject correlation sets.
 
 The people saw the same film. What a voxel of one shares with the others is response to the
 film (or to the scanner, which preprocessing should have taken out); the rest is noise, or is
 the subject's own. With ``n`` others, each signal standardised and a correlation ``rho`` with
-what all share, the leave-one-out inter-subject correlation (Hasson et al. 2004; Nastase et al.
-2019) is expected to be
+what all share, the leave-one-out inter-subject correlation (:mod:`giblet.brain.isc`) is
+expected to be
 
     isc = rho * sqrt(n rho^2 / (1 + (n - 1) rho^2))
 
@@ -15,26 +15,26 @@ perfect prediction of the shared response:
     rho^2 = ((n - 1) isc^2 + sqrt((n - 1)^2 isc^4 + 4 n isc^2)) / (2 n)
 
 With one other this is ``sqrt(isc)``, the correction for attenuation (Spearman, 1904).
+
+Both come with 95 % intervals over resampled blocks of TRs: what another stretch of film would
+have given with the same people.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from giblet.errors import BrainError
-from giblet.store import dataset, reading, writing
+from giblet.brain.isc import Draws, Shared, study_isc
+from giblet.resampling import percentile_interval
+from giblet.store import writing
 from giblet.timing import Exact
 
-# Block of voxels of all subjects of a run, in float64; about four of it are alive at a time.
-BLOCK_BYTES = 32 * 2**20
-# Keeps Fisher's z finite for recordings that are copies of each other.
-LARGEST_R = 1 - 1e-7
+# Fineness of the histograms that medians of draws are read from.
+BIN = 1e-3
 ALONE = (
     "no inter-subject correlation: no run was seen by two subjects, so there is nobody to "
     "compare with and the ceiling is unknown (NaN)"
@@ -47,146 +47,111 @@ def make_ceiling(
     *,
     scan_names: Sequence[str],
     tr_s: Exact,
+    isc_n_bootstrap: int,
+    isc_block_trs: int,
+    seed: int,
 ) -> None:
-    """Write ``isc/{subject}`` and ``ceiling/{subject}``, each [V] float32.
+    """Write correlation and ceiling of each subject, and how sure they are.
+
+    ``isc/{subject}`` and ``ceiling/{subject}``, [V] float32; ``isc_interval/{subject}`` and
+    ``ceiling_interval/{subject}``, [2, V] float32. Attributes of the ceiling: ``mean`` and
+    ``median`` over voxels, each value, low, high.
 
     Parameters
     ----------
     scans : cleaned runs (see :func:`giblet.brain.run.make_run`)
     scan_names : subject/run of each
+    isc_n_bootstrap : resamplings of blocks behind the intervals; 0 leaves them NaN
+    isc_block_trs : TRs in a block
     """
     by_run: dict[str, dict[str, str | Path]] = {}
     for name, path in zip(scan_names, scans, strict=True):
         subject, run = name.split("/")
         by_run.setdefault(run, {})[subject] = path
     subjects = list(dict.fromkeys(name.split("/")[0] for name in scan_names))
-    isc, n_others = study_isc(by_run, subjects, tr_s)
-    compared = [subject for subject in subjects if np.isfinite(isc[subject]).any()]
+    found = {subject: _Found() for subject in subjects}
+    draws = Draws(isc_n_bootstrap, isc_block_trs, seed)
+    for here, shared in study_isc(by_run, subjects, tr_s, draws):
+        for subject in subjects:
+            found[subject].add(here, shared[subject])
+    compared = [subject for subject in subjects if np.isfinite(found[subject].isc).any()]
     with writing(out, stage="brain", tr_s=tr_s) as file:
         file.attrs["n_subjects"] = len(subjects)
         file.attrs["note"] = "" if compared else ALONE
-        for subject in subjects:
-            file[f"isc/{subject}"] = isc[subject].astype(np.float32)
-            ceiling = ceiling_from_isc(isc[subject], n_others[subject])
-            file[f"ceiling/{subject}"] = ceiling.astype(np.float32)
+        for subject, one in found.items():
+            for name, values in one.datasets():
+                file[f"{name}/{subject}"] = values.astype(np.float32)
             file[f"isc/{subject}"].attrs["compared"] = subject in compared
+            for name, numbers in one.summary().items():
+                file[f"ceiling/{subject}"].attrs[name] = numbers
     if not compared:
         print(f"warning: {ALONE}")
     for subject in compared:
-        print(f"{subject}: median inter-subject correlation {np.nanmedian(isc[subject]):.3f}")
-
-
-def study_isc(
-    by_run: Mapping[str, Mapping[str, str | Path]], subjects: Sequence[str], tr_s: Exact
-) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
-    """Leave-one-out inter-subject correlation over all runs.
-
-    Runs are averaged as Fisher's z, weighted by their length less 3 (the inverse of z's
-    variance for independent samples).
-
-    Parameters
-    ----------
-    by_run : ``{run: {subject: path}}``
-
-    Returns
-    -------
-    isc : per subject, array of shape (n_voxels,); NaN without another subject to compare with
-    n_others : per subject, mean number of others that were compared with, same shape
-    """
-    total: dict[str, NDArray[np.float64]] = {}
-    weight: dict[str, NDArray[np.float64]] = {}
-    others: dict[str, NDArray[np.float64]] = {}
-    for run, paths in by_run.items():
-        n_trs, n_voxels = _common_shape(run, paths, tr_s)
-        for subject in paths:
-            for sums in (total, weight, others):
-                sums.setdefault(subject, np.zeros(n_voxels))
-        if len(paths) < 2:
-            print(f"{run}: only {', '.join(paths)} saw it; not compared")
-            continue
-        r, n = _run_isc(paths, n_trs, n_voxels)
-        for row, subject in enumerate(paths):
-            known = np.isfinite(r[row])
-            here = np.where(known, max(n_trs - 3, 1), 0)
-            z = np.arctanh(np.clip(np.where(known, r[row], 0), -LARGEST_R, LARGEST_R))
-            total[subject] += here * z
-            weight[subject] += here
-            others[subject] += here * n[row]
-    with np.errstate(invalid="ignore"):
-        return (
-            {name: np.tanh(total[name] / weight[name]) for name in subjects},
-            {name: others[name] / weight[name] for name in subjects},
+        value, low, high = found[subject].summary()["median"]
+        print(
+            f"{subject}: median inter-subject correlation {np.nanmedian(found[subject].isc):.3f}, "
+            f"ceiling {value:.3f} [{low:.3f}, {high:.3f}]"
         )
 
 
-def _common_shape(run: str, paths: Mapping[str, str | Path], tr_s: Exact) -> tuple[int, int]:
-    """TRs that all scans of a run have, and the number of voxels."""
-    shapes = {}
-    for subject, path in paths.items():
-        with reading(path, stage="brain", tr_s=tr_s) as file:
-            shapes[subject] = dataset(file, "bold", shape=(None, None)).shape
-    widths = {subject: shape[1] for subject, shape in shapes.items()}
-    if len(set(widths.values())) > 1:
-        raise BrainError(
-            f"{run}: scans have different numbers of voxels ({widths}): delete the brain stage's "
-            "results and run snakemake again"
-        )
-    lengths = {subject: shape[0] for subject, shape in shapes.items()}
-    if len(set(lengths.values())) > 1:
-        print(f"{run}: scans have different lengths ({lengths}); the shortest counts")
-    return min(lengths.values()), next(iter(widths.values()))
+class _Found:
+    """One subject's numbers, put together from blocks of voxels.
 
-
-def _run_isc(
-    paths: Mapping[str, str | Path], n_trs: int, n_voxels: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Correlation with the mean of the others, and how many those are: (n_subjects, n_voxels)."""
-    step = max(1, BLOCK_BYTES // (8 * n_trs * len(paths)))
-    r = np.full((len(paths), n_voxels), np.nan)
-    n_others = np.zeros((len(paths), n_voxels))
-    with ExitStack() as stack:
-        files: list[h5py.File] = [
-            stack.enter_context(reading(path, stage="brain")) for path in paths.values()
-        ]
-        for start in range(0, n_voxels, step):
-            here = slice(start, min(start + step, n_voxels))
-            block = np.stack([file["bold"][:n_trs, here].astype(np.float64) for file in files])
-            valid = np.stack([file["valid"][here] for file in files])
-            r[:, here], n_others[:, here] = leave_one_out(block, valid)
-    return r, n_others
-
-
-def leave_one_out(
-    bold: NDArray[np.float64], valid: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Correlation of each subject with the mean of the others' standardised signals.
-
-    Parameters
-    ----------
-    bold : array of shape (n_subjects, n_trs, n_voxels); overwritten
-    valid : bool array of shape (n_subjects, n_voxels); a subject's invalid voxel counts neither
-        as itself nor among the others
-
-    Returns
-    -------
-    r : array of shape (n_subjects, n_voxels), NaN where there is nobody to compare with
-    n_others : array of the same shape
+    Draws are not kept for every voxel: their mean over voxels is summed up, and their median
+    read from a histogram of each draw.
     """
-    bold -= bold.mean(axis=1, keepdims=True)
-    spread = np.sqrt(np.einsum("stv,stv->sv", bold, bold))
-    valid = valid & (spread > 0)
-    # Unit length rather than unit variance: correlations are then plain sums.
-    bold *= np.where(valid, 1 / np.where(valid, spread, 1), 0)[:, None, :]
-    everyone = bold.sum(axis=0)
-    n_others = valid.sum(axis=0) - valid.astype(float)
-    r = np.full(valid.shape, np.nan)
-    for subject, own in enumerate(bold):
-        rest = everyone - own
-        length = np.sqrt(np.einsum("tv,tv->v", rest, rest))
-        known = valid[subject] & (n_others[subject] > 0) & (length > 1e-9)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            r[subject] = np.where(known, np.einsum("tv,tv->v", own, rest) / length, np.nan)
-    return r, n_others
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[NDArray[np.float64], ...]] = []
+        self.sums: NDArray[np.float64] | None = None
+        self.counts: NDArray[np.int64] | None = None
+        self.n = 0
+
+    @property
+    def isc(self) -> NDArray[np.float64]:
+        """Over all voxels, [V]."""
+        return np.concatenate([part[0] for part in self.parts])
+
+    def add(self, here: slice, shared: Shared) -> None:
+        """Take the voxels `here`, which follow those taken before."""
+        ceiling = ceiling_from_isc(shared.isc, shared.n_others)
+        draws = ceiling_from_isc(shared.draws, shared.n_others)
+        width = here.stop - here.start
+        intervals = [_percentiles(values, width) for values in (shared.draws, draws)]
+        self.parts.append((shared.isc, ceiling, *intervals))
+        known = np.isfinite(ceiling)
+        bins = round(1 / BIN) + 1
+        if self.sums is None or self.counts is None:
+            self.sums, self.counts = np.zeros(len(draws)), np.zeros((len(draws), bins), np.int64)
+        self.n += int(known.sum())
+        self.sums += draws[:, known].sum(1)
+        for count, row in zip(self.counts, draws[:, known], strict=True):
+            count += np.bincount(np.rint(row / BIN).astype(int), minlength=bins)
+
+    def datasets(self) -> Iterator[tuple[str, NDArray[np.float64]]]:
+        """Name and values of what is written of every voxel, which is the last axis."""
+        names = ("isc", "ceiling", "isc_interval", "ceiling_interval")
+        for name, parts in zip(names, zip(*self.parts, strict=True), strict=True):
+            yield name, np.concatenate(parts, axis=-1)
+
+    def summary(self) -> dict[str, tuple[float, float, float]]:
+        """Ceiling over voxels: mean and median, each (value, low, high)."""
+        ceiling = np.concatenate([part[1] for part in self.parts])
+        if not self.n or self.sums is None or self.counts is None:
+            unknown = (np.nan, np.nan, np.nan)
+            return {"mean": unknown, "median": unknown}
+        half = (self.counts.cumsum(1) * 2 >= self.n).argmax(1) * BIN
+        return {
+            "mean": (float(np.nanmean(ceiling)), *percentile_interval(self.sums / self.n)),
+            "median": (float(np.nanmedian(ceiling)), *percentile_interval(half)),
+        }
+
+
+def _percentiles(draws: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """Lower and upper end of each voxel's 95 % interval, (2, width); NaN without draws."""
+    if not len(draws):
+        return np.full((2, width), np.nan)
+    return np.percentile(draws, [2.5, 97.5], axis=0)
 
 
 def ceiling_from_isc(

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from giblet.resampling import percentile_interval
 from giblet.store import reading, replacing
 from giblet.validate.ablation_names import SHOWN, SPLITS
-from giblet.validate.statistics import percentile_interval
 
 COLUMNS = [
     "variant", "split", "metric", "source", "value", "ci_low", "ci_high", "seed_sd",

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from giblet.model.network import GibletNet
 from giblet.model.pool import MODALITIES
+from giblet.resampling import bootstrap_correlations
 from giblet.store import reading, writing
 from giblet.train.build import load_network
 from giblet.train.data import Batch, Study, Window, open_study
@@ -33,7 +34,7 @@ from giblet.train.sound import SoundLosses, sound_losses
 from giblet.train.sums import Sums
 from giblet.validate.ablation_names import SHOWN, SPLITS
 from giblet.validate.delays import voxel_delays
-from giblet.validate.statistics import bootstrap_correlations, centred, pearson
+from giblet.validate.statistics import centred, pearson
 from giblet.validate.truth import load_truth
 
 Array: TypeAlias = NDArray[np.floating[Any]]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet.features.mel import log_mel
+from giblet.resampling import bootstrap_correlations, percentile_interval
 from giblet.sound_scores import is_silent
 from giblet.store import reading
 from giblet.timing import n_items
@@ -25,12 +26,7 @@ from giblet.validate.items import Scorer
 from giblet.validate.predictions import SHARED
 from giblet.validate.settings import Settings
 from giblet.validate.speech import Speech, load_speech
-from giblet.validate.statistics import (
-    bootstrap_correlations,
-    centred,
-    pearson,
-    percentile_interval,
-)
+from giblet.validate.statistics import centred, pearson
 from giblet.validate.table import MetricTable, write_table
 from giblet.validate.testset import TRAIN, TestSet, held_out, load_test_set, runs_of
 

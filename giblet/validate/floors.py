@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet.errors import ValidationError
+from giblet.resampling import Array
 from giblet.store import dataset
 from giblet.timing import seconds_to_trs
 from giblet.validate.identification import unit_rows
-from giblet.validate.statistics import Array
 from giblet.validate.testset import TRAIN, TestSet
 
 MODALITIES = ("video", "audio", "text")

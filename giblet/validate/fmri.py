@@ -15,8 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet.errors import ValidationError
+from giblet.resampling import bootstrap_correlations
 from giblet.store import dataset
-from giblet.validate.fmri_inputs import Files, ceiling_of, encoded, measured_bold, opened
+from giblet.validate.fmri_inputs import (
+    Files,
+    ceiling_intervals_of,
+    ceiling_of,
+    encoded,
+    measured_bold,
+    opened,
+)
 from giblet.validate.fmri_tables import (
     RUN_SOURCES,
     add_discoveries,
@@ -34,13 +42,7 @@ from giblet.validate.partition_tables import add_partition
 from giblet.validate.permutation import ShiftNull
 from giblet.validate.predictions import check_predictions
 from giblet.validate.settings import Settings
-from giblet.validate.statistics import (
-    bootstrap_correlations,
-    centred,
-    fdr,
-    fdr_over_subjects,
-    pearson,
-)
+from giblet.validate.statistics import centred, fdr, fdr_over_subjects, pearson
 from giblet.validate.table import MetricTable, write_table
 from giblet.validate.testset import TestSet, held_out, load_test_set, runs_of
 from giblet.validate.truth import Truth, load_truth
@@ -193,6 +195,7 @@ def _score_subject(
         p={name: one.p for name, one in scored.items() if one.p is not None},
         q={name: one.q for name, one in scored.items() if one.q is not None},
         ceiling=np.where(valid, ceiling, np.nan),
+        ceiling_interval=ceiling_intervals_of(files.ceiling, subject),
         delay_s=_delays(files, subject, valid),
         valid=valid,
         explained=parts.explained,

@@ -96,3 +96,15 @@ def ceiling_of(file: h5py.File, subject: str, n_voxels: int) -> NDArray[np.float
     if f"ceiling/{subject}" not in file:
         return np.full(n_voxels, np.nan)
     return dataset(file, f"ceiling/{subject}", shape=(n_voxels,))[:].astype(float)
+
+
+def ceiling_intervals_of(file: h5py.File, subject: str) -> dict[str, tuple[float, float]]:
+    """95 % intervals of a subject's mean and median ceiling over voxels, where they are known."""
+    if f"ceiling/{subject}" not in file:
+        return {}
+    attrs = file[f"ceiling/{subject}"].attrs
+    return {
+        f"r_{name}": (float(attrs[name][1]), float(attrs[name][2]))
+        for name in ("mean", "median")
+        if name in attrs
+    }

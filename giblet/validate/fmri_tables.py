@@ -9,14 +9,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from giblet.resampling import bootstrap_correlations, percentile_interval
 from giblet.validate.fmri_voxels import Voxels
 from giblet.validate.settings import Settings
-from giblet.validate.statistics import (
-    bootstrap_correlations,
-    fdr,
-    pearson,
-    percentile_interval,
-)
+from giblet.validate.statistics import fdr, pearson
 from giblet.validate.table import MetricTable
 from giblet.validate.testset import TestSet
 from giblet.validate.truth import Truth
@@ -39,7 +35,9 @@ def add_voxel_metrics(table: MetricTable, voxels: Voxels, subject: str, settings
     if known.any():
         for name, over in (("r_mean", np.mean), ("r_median", np.median)):
             value = float(over(voxels.ceiling[known]))
-            table.add(name, "r", "ceiling", value, subject=subject, n=int(known.sum()))
+            interval = voxels.ceiling_interval.get(name, (np.nan, np.nan))
+            n_known = int(known.sum())
+            table.add(name, "r", "ceiling", value, subject=subject, interval=interval, n=n_known)
     for name in ("r_mean", "r_median"):
         table.add(name, "r", "chance", 0.0, subject=subject, n=n)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from giblet.resampling import percentile_interval
 from giblet.validate.fmri_voxels import Voxels
 from giblet.validate.settings import Settings
-from giblet.validate.statistics import percentile_interval
 from giblet.validate.table import MetricTable
 from giblet.validate.truth import Truth
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from giblet.validate.statistics import Array
+from giblet.resampling import Array
 
 Bool = NDArray[np.bool_]
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from giblet.resampling import Array
 from giblet.validate.identification import (
     Identified,
     Shifted,
@@ -19,7 +20,7 @@ from giblet.validate.identification import (
 )
 from giblet.validate.permutation import draw_orders
 from giblet.validate.settings import Settings
-from giblet.validate.statistics import Array, bootstrap_mean_interval
+from giblet.validate.statistics import bootstrap_mean_interval
 from giblet.validate.table import IDENTIFIED, MetricTable
 from giblet.validate.testset import TestSet
 

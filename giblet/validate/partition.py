@@ -27,8 +27,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from giblet.resampling import bootstrap_correlations, percentile_interval
 from giblet.validate.settings import Settings
-from giblet.validate.statistics import bootstrap_correlations, centred, pearson, percentile_interval
+from giblet.validate.statistics import centred, pearson
 from giblet.validate.testset import TestSet
 
 MODALITIES = ("video", "audio", "text")

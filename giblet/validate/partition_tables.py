@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from giblet.resampling import percentile_interval
 from giblet.validate.partition import MODALITIES, PART_NAMES, Partition
 from giblet.validate.settings import Settings
-from giblet.validate.statistics import percentile_interval
 from giblet.validate.table import MetricTable
 from giblet.validate.truth import Truth
 

@@ -33,7 +33,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet.errors import ValidationError
-from giblet.validate.statistics import Array, Lengths, slices
+from giblet.resampling import Array, Lengths
+from giblet.validate.statistics import slices
 
 MIN_SEGMENT_TRS = 8
 COLUMNS_AT_ONCE = 1024

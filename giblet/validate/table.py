@@ -12,9 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from giblet.errors import ValidationError
+from giblet.resampling import Array
 from giblet.store import replacing
 from giblet.validate.identification import Identified, chance
-from giblet.validate.statistics import Array, bootstrap_interval
+from giblet.validate.statistics import bootstrap_interval
 
 COLUMNS = [
     "modality",

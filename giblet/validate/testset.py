@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet.errors import ValidationError
+from giblet.resampling import blocks
 from giblet.store import dataset
 from giblet.timing import seconds_to_trs
-from giblet.validate.statistics import blocks
 
 TRAIN, TEST = 0, 2
 

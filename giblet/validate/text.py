@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from giblet.errors import ValidationError
+from giblet.resampling import Array
 from giblet.store import reading
 from giblet.validate.floors import nearest_by_bold
 from giblet.validate.identification import top_k, unit_rows
@@ -30,7 +31,6 @@ from giblet.validate.predictions import (
     predicted_rows,
 )
 from giblet.validate.settings import Settings
-from giblet.validate.statistics import Array
 from giblet.validate.table import MetricTable, write_table
 from giblet.validate.testset import TestSet, held_out, load_test_set, runs_of
 

@@ -196,6 +196,7 @@ def _write_ceiling(path: Path, planted: PlantedStudy) -> None:
         out.attrs["n_subjects"] = len(planted.subjects)
         for subject in planted.subjects:
             out[f"ceiling/{subject}"] = planted.ceiling.astype(np.float32)
+            out[f"ceiling/{subject}"].attrs["mean"] = (0.4, 0.3, 0.5)
             out[f"isc/{subject}"] = (planted.ceiling**2).astype(np.float32)
 
 

@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from giblet.brain import ceiling as module
-from giblet.brain.ceiling import ceiling_from_isc, leave_one_out, make_ceiling
+from giblet.brain import isc as module
+from giblet.brain.ceiling import ceiling_from_isc, make_ceiling
+from giblet.brain.isc import comparisons, correlation
 from giblet.errors import BrainError
 from giblet.store import writing
 
 N_TRS, N_VOXELS = 200, 12
+DRAWS = {"isc_n_bootstrap": 50, "isc_block_trs": 10, "seed": 3}
 
 
 def write_run(folder, name, bold, valid=None, tr_s="1.5"):
@@ -29,6 +31,11 @@ def film_viewers(rho, n_subjects, n_trs=N_TRS, seed=0):
     noise = rng.standard_normal((n_subjects, n_trs, len(rho)))
     level = 1 + 9 * rng.random((n_subjects, 1, len(rho)))  # of any scale: z-scores come later
     return level * (rho * shared + np.sqrt(1 - rho**2) * noise)
+
+
+def leave_one_out(bold, valid):
+    found = [(correlation(own, rest), n) for own, rest, n in comparisons(bold, valid)]
+    return tuple(np.stack(one) for one in zip(*found, strict=True))
 
 
 def brute_force(bold, valid):
@@ -60,7 +67,7 @@ def test_runs_are_averaged_as_fisher_z_by_their_length(tmp_path, monkeypatch):
     bold = {"run-1": film_viewers(rho, 3, 200, 1), "run-2": film_viewers(rho, 3, 80, 2)}
     names = [f"sub-{s}/{run}" for s in range(3) for run in bold]
     paths = [write_run(tmp_path, n, bold[n[6:]][int(n[4])]) for n in names]
-    make_ceiling(tmp_path / "ceiling.h5", paths, scan_names=names, tr_s="1.5")
+    make_ceiling(tmp_path / "ceiling.h5", paths, scan_names=names, tr_s="1.5", **DRAWS)
     every = np.ones((3, N_VOXELS), bool)
     z = [np.arctanh(brute_force(bold[run].astype(np.float32), every)) for run in bold]
     expected = np.tanh((197 * z[0] + 77 * z[1]) / (197 + 77))
@@ -79,7 +86,7 @@ def test_runs_are_cut_to_the_shortest_scan(tmp_path):
         write_run(tmp_path, "sub-2/run-1", bold[1, :150]),
     ]
     names = ["sub-1/run-1", "sub-2/run-1"]
-    make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5)
+    make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5, **DRAWS)
     expected = brute_force(bold[:, :150], np.ones((2, N_VOXELS), bool))
     with h5py.File(tmp_path / "c.h5") as file:
         np.testing.assert_allclose(file["isc/sub-2"][:], expected[1], atol=1e-5)
@@ -89,7 +96,7 @@ def test_runs_are_cut_to_the_shortest_scan(tmp_path):
 def test_without_company_there_is_no_ceiling(tmp_path, names, capsys):
     bold = film_viewers(np.full(N_VOXELS, 0.8), 2)
     paths = [write_run(tmp_path, name, bold[k]) for k, name in enumerate(names)]
-    make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5)
+    make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5, **DRAWS)
     with h5py.File(tmp_path / "c.h5") as file:
         assert "no run was seen by two subjects" in file.attrs["note"]
         assert np.isnan(file["isc/sub-1"][:]).all()
@@ -101,7 +108,7 @@ def test_a_subject_alone_in_a_run_is_compared_in_the_others(tmp_path):
     bold = film_viewers(np.full(N_VOXELS, 0.8), 2)
     names = ["sub-1/run-1", "sub-2/run-1", "sub-1/run-2"]
     paths = [write_run(tmp_path, n, bold[k]) for n, k in zip(names, (0, 1, 0), strict=True)]
-    make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5)
+    make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5, **DRAWS)
     expected = brute_force(bold, np.ones((2, N_VOXELS), bool))
     with h5py.File(tmp_path / "c.h5") as file:
         np.testing.assert_allclose(file["isc/sub-1"][:], expected[0], atol=1e-5)
@@ -114,7 +121,7 @@ def test_invalid_voxels_have_no_ceiling_and_spoil_none(tmp_path):
     valid[1, 4] = False
     names = [f"sub-{s}/run-1" for s in range(3)]
     paths = [write_run(tmp_path, n, bold[s], valid[s]) for s, n in enumerate(names)]
-    make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5)
+    make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5, **DRAWS)
     with h5py.File(tmp_path / "c.h5") as file:
         assert np.isnan(file["ceiling/sub-1"][4])
         assert np.isfinite(np.delete(file["ceiling/sub-1"][:], 4)).all()
@@ -151,7 +158,7 @@ def test_copies_of_one_recording_do_not_break_fishers_z(tmp_path):
     bold = film_viewers(np.full(N_VOXELS, 0.5), 1)[0]
     names = ["sub-1/run-1", "sub-2/run-1"]
     paths = [write_run(tmp_path, name, bold) for name in names]
-    make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5)
+    make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5, **DRAWS)
     with h5py.File(tmp_path / "c.h5") as file:
         np.testing.assert_allclose(file["ceiling/sub-1"][:], 1, atol=1e-5)
 
@@ -161,4 +168,51 @@ def test_runs_of_different_masks_are_refused(tmp_path):
     shapes = ((N_TRS, 5), (N_TRS, 6))
     paths = [write_run(tmp_path, n, np.ones(s)) for n, s in zip(names, shapes, strict=True)]
     with pytest.raises(BrainError, match="'sub-1': 5, 'sub-2': 6"):
-        make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5)
+        make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5, **DRAWS)
+
+
+def test_interval_of_the_ceiling_holds_the_truth_as_often_as_it_says(tmp_path):
+    """400 voxels of one truth: about 95 % of their intervals hold it, and the mean's does."""
+    rho, names = 0.6, ["sub-1/run-1", "sub-2/run-1", "sub-3/run-1"]
+    bold = film_viewers(np.full(400, rho), 3, n_trs=400)
+    paths = [write_run(tmp_path, name, bold[k]) for k, name in enumerate(names)]
+    draws = {**DRAWS, "isc_n_bootstrap": 400}
+    make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5, **draws)
+    with h5py.File(tmp_path / "c.h5") as file:
+        low, high = file["ceiling_interval/sub-1"][:]
+        assert 0.9 <= ((low <= rho) & (rho <= high)).mean() <= 0.98
+        value, below, above = file["ceiling/sub-1"].attrs["mean"]
+        assert value == pytest.approx(file["ceiling/sub-1"][:].mean(), abs=1e-6)
+        assert below < value < above
+        assert above - below < (high - low).mean() / 4
+        middle, below, above = file["ceiling/sub-1"].attrs["median"]
+        assert below <= middle <= above
+        isc_low, isc_high = file["isc_interval/sub-1"][:]
+        isc = file["isc/sub-1"][:]
+        assert ((isc_low < isc) & (isc < isc_high)).mean() > 0.99
+
+
+def test_intervals_do_not_depend_on_the_blocks_of_voxels(tmp_path, monkeypatch):
+    names = [f"sub-{s}/{run}" for s in range(3) for run in ("run-1", "run-2")]
+    bold = film_viewers(np.linspace(0.1, 0.9, N_VOXELS), 3)
+    paths = [write_run(tmp_path, name, bold[int(name[4])]) for name in names]
+    make_ceiling(tmp_path / "all.h5", paths, scan_names=names, tr_s=1.5, **DRAWS)
+    monkeypatch.setattr(module, "BLOCK_BYTES", 1)
+    make_ceiling(tmp_path / "one.h5", paths, scan_names=names, tr_s=1.5, **DRAWS)
+    with h5py.File(tmp_path / "all.h5") as all_, h5py.File(tmp_path / "one.h5") as one:
+        for name in ("isc_interval", "ceiling_interval"):
+            np.testing.assert_allclose(one[f"{name}/sub-1"][:], all_[f"{name}/sub-1"][:], atol=1e-5)
+        for name in ("mean", "median"):
+            found = (file["ceiling/sub-1"].attrs[name] for file in (one, all_))
+            np.testing.assert_allclose(*found, atol=1e-5)
+
+
+def test_runs_too_short_to_resample_have_no_interval(tmp_path):
+    names = ["sub-1/run-1", "sub-2/run-1"]
+    bold = film_viewers(np.full(N_VOXELS, 0.8), 2, n_trs=12)
+    paths = [write_run(tmp_path, name, bold[k]) for k, name in enumerate(names)]
+    make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5, **DRAWS)
+    with h5py.File(tmp_path / "c.h5") as file:
+        assert np.isfinite(file["ceiling/sub-1"][:]).all()
+        assert np.isnan(file["ceiling_interval/sub-1"][:]).all()
+        assert np.isnan(file["ceiling/sub-1"].attrs["mean"][1:]).all()

@@ -86,6 +86,8 @@ def test_planted_answers_are_recovered(scored):
     assert value(table, "identification_pairwise", "model") > 0.9
     assert value(table, "identification_p", "model") <= 0.02
     assert value(table, "r_mean", "ceiling") > value(table, "r_mean", "model")
+    row = table.query("metric == 'r_mean' and source == 'ceiling' and subject == 'sub-01'")
+    assert (row[["ci_low", "ci_high"]].to_numpy() == (0.3, 0.5)).all()
 
 
 def test_floors_and_chance_stand_where_they_should(scored):

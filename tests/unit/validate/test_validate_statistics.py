@@ -7,16 +7,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
+from giblet.resampling import blocks, bootstrap_correlations, percentile_interval
 from giblet.validate.statistics import (
-    blocks,
-    bootstrap_correlations,
     bootstrap_interval,
     bootstrap_mean_interval,
     centred,
     fdr,
     fdr_over_subjects,
     pearson,
-    percentile_interval,
 )
 
 

@@ -1,0 +1,76 @@
+"""Resampling of time series in blocks: intervals that allow for values near in time being alike.
+
+TRs that follow each other are not independent draws, so whole blocks of them are drawn
+(Künsch 1989, Ann. Stat. 17:1217), and intervals are percentiles over the draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[np.floating[Any]]
+Lengths: TypeAlias = Sequence[int]
+
+
+def blocks(lengths: Lengths, block_trs: int) -> NDArray[np.int64]:
+    """Number of the block each TR belongs to, for the bootstrap.
+
+    Segments are cut into nearly equal blocks of about `block_trs`; no block spans two.
+
+    Returns
+    -------
+    array of shape (n_trs,), int64, increasing from 0
+    """
+    out, first = [], 0
+    for length in lengths:
+        n_blocks = max(1, round(length / block_trs))
+        out.append(first + np.arange(length) * n_blocks // max(length, 1))
+        first += n_blocks
+    return np.concatenate(out).astype(np.int64) if out else np.zeros(0, np.int64)
+
+
+def bootstrap_correlations(
+    x: Array, y: Array, block: NDArray[np.int64], n_bootstrap: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Correlations of columns over resampled blocks.
+
+    Parameters
+    ----------
+    x, y : arrays of shape (n_trs, n_columns), centred
+
+    Returns
+    -------
+    array of shape (n_bootstrap, n_columns), float32; empty first axis with one block only
+    """
+    names = np.unique(block)
+    if len(names) < 2:
+        return np.zeros((0, x.shape[1]), np.float32)
+    first = np.searchsorted(block, names)
+    draws = rng.integers(len(names), size=(n_bootstrap, len(names)))
+    counts = np.zeros((n_bootstrap, len(names)), np.float32)
+    for draw in range(n_bootstrap):
+        counts[draw] = np.bincount(draws[draw], minlength=len(names))
+
+    def resampled(values: Array) -> NDArray[np.float32]:
+        sums = np.add.reduceat(values, first, axis=0).astype(np.float32)  # [B, V]
+        return np.asarray(counts @ sums)  # [n_bootstrap, V]
+
+    n = counts @ np.bincount(block).astype(np.float32)[names]
+    sx, sy = resampled(x) / n[:, None], resampled(y) / n[:, None]
+    covariance = resampled(x * y) / n[:, None] - sx * sy
+    spread = (resampled(x * x) / n[:, None] - sx**2) * (resampled(y * y) / n[:, None] - sy**2)
+    below = np.sqrt(np.maximum(spread, 0))
+    return np.divide(covariance, below, out=np.zeros_like(covariance), where=below > 1e-9)
+
+
+def percentile_interval(draws: Array) -> tuple[float, float]:
+    """95 % interval of bootstrap draws; NaN when there are none."""
+    draws = np.asarray(draws, float)
+    if not np.isfinite(draws).any():
+        return float("nan"), float("nan")
+    low, high = np.nanpercentile(draws, [2.5, 97.5])
+    return float(low), float(high)
