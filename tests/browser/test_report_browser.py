@@ -105,7 +105,7 @@ def test_no_console_errors_and_no_requests(page):
 
 def test_no_broken_picture(page):
     n_pictures, broken = page.execute_async_script(BROKEN_PICTURES)
-    assert n_pictures == 29
+    assert n_pictures == 33
     assert broken == []
 
 

@@ -43,7 +43,7 @@ def test_full_size_network_goes_after_a_data_set(planner, checkout):
     files = ["config/datasets/sherlock.yaml", "config/model/full.yaml"]
     code, output = planner(checkout.folder, "-n", "--configfile", *files)
     assert code == 0, output[-3000:]
-    assert "results/sherlock/train/full/model.safetensors" in output
+    assert "results/sherlock/train/full/seed-2026/model.safetensors" in output
 
 
 def test_default_study_plans_without_any_option(planner, checkout):
