@@ -16,8 +16,19 @@ JUDGED = ("model", "ridge")
 def add_truth_metrics(
     table: MetricTable, voxels: Voxels, truth: Truth, subject: str, settings: Settings
 ) -> None:
-    """Add the share of the true ceiling and the delay's error."""
+    """Add the share of the true ceiling, the delay's error, and where ridge is better.
+
+    *Below ridge*: share of the responding voxels in which the network's r is smaller than that
+    of ridge; *clearly* where the 95 % interval of the difference, over the same blocks, is too.
+    """
     responds = voxels.valid & truth.any_response
+    n = int(responds.sum())
+    below = float((voxels.r["model"] < voxels.r["ridge"])[responds].mean()) if n else float("nan")
+    table.add("below_ridge", "share", "model", below, subject=subject, n=n)
+    behind = voxels.draws["model"][:, responds] - voxels.draws["ridge"][:, responds]
+    if behind.size:
+        clearly = float((np.percentile(behind, 97.5, axis=0) < 0).mean())
+        table.add("clearly_below_ridge", "share", "model", clearly, subject=subject, n=n)
     ceiling = truth.ceiling[subject]
     for source in JUDGED:
         usable = responds & (ceiling >= settings.min_ceiling)

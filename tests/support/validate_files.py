@@ -67,6 +67,8 @@ OF_TRUTH = {
     "n_false_discoveries": "voxels",
     "power": "share",
     "r_over_true_ceiling": "share",
+    "below_ridge": "share",
+    "clearly_below_ridge": "share",
 }
 PER_SUBJECT = ("from_bold", "from_predicted", "floor_nearest", "floor_shifted", "ridge")
 COLUMNS = ["modality", "metric", "unit", "source", "split", "subject", "value"]

@@ -68,7 +68,16 @@ METRICS = {
         "significant voxels", HIGHER, "share of voxels that pass the false discovery rate"
     ),
     "n_above_ceiling": Metric(
-        "voxels above ceiling", NEITHER, "a flag: r should not exceed the ceiling", digits=0
+        "voxels above ceiling",
+        NEITHER,
+        "voxels in which r exceeds the ceiling, which is estimated too low there",
+        digits=0,
+    ),
+    "below_ridge": Metric(
+        "voxels below ridge", LOWER, "share of responding voxels that ridge predicts better"
+    ),
+    "clearly_below_ridge": Metric(
+        "clearly below ridge", LOWER, "share of them in which that is beyond chance (95 %)"
     ),
     "identification_top1": Metric(
         "identified, top 1", HIGHER, "share of held-out items picked out first among distant ones"

@@ -81,6 +81,11 @@ def test_planted_answers_are_recovered(scored):
     assert value(table, "false_discovery_fraction", "model") <= 0.1
     # Predictions carry noise of half the response's spread: r / ceiling = 1 / sqrt(1.25).
     assert value(table, "r_over_true_ceiling", "model") == pytest.approx(0.894, abs=0.06)
+    with reading(scored["voxels"], stage="validate") as file:
+        responds = file["truth/responds"][:].any(-1)
+        below = (file["sub-01/r"][:] < file["sub-01/r_ridge"][:])[responds].mean()
+    assert value(table, "below_ridge", "model", "sub-01") == pytest.approx(below)
+    assert value(table, "clearly_below_ridge", "model") <= value(table, "below_ridge", "model")
     assert value(table, "delay_abs_error_s", "ridge") == pytest.approx(0.25, abs=1e-3)
     assert value(table, "delay_abs_error_s", "model") == pytest.approx(0.1, abs=1e-3)
     assert value(table, "identification_pairwise", "model") > 0.9
