@@ -129,6 +129,24 @@ def check_unseen(unseen: list[str], scans: pd.DataFrame) -> None:
         )
 
 
+def shown_again(runs: pd.DataFrame) -> dict[str, str]:
+    """Runs that show what an earlier run showed, and which that was.
+
+    Two runs show the same when their film, its onset, their text and its part are the same.
+    """
+    first: dict[tuple[object, ...], str] = {}
+    again = {}
+    for row in runs.to_dict("records"):
+        shown = tuple(row[name] for name in ("movie", "movie_onset_s", "text", "text_part"))
+        if not (row["movie"] or row["text"]):
+            continue
+        if shown in first:
+            again[row["run"]] = first[shown]
+        else:
+            first[shown] = row["run"]
+    return again
+
+
 def simulated_runs(dataset: str, n_trs: list[int]) -> pd.DataFrame:
     """Runs table of a simulated film: one run per entry of `n_trs`."""
     folder = f"results/{dataset}/simulate"

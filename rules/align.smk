@@ -47,6 +47,7 @@ rule align_splits:
         ),
         runs=RUN_NAMES,
         run_splits=list(RUNS["split"]),
+        repeats=REPEATS,
         scan_names=per_scan("{subject}/{run}"),
         code=code("align_splits.py"),
     script:
@@ -108,6 +109,7 @@ rule align_study:
     params:
         **settings("tr_s"),
         runs=RUN_NAMES,
+        repeats=REPEATS,
         scan_names=per_scan("{subject}/{run}"),
         code=code("align_study.py"),
     script:

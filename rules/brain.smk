@@ -108,7 +108,14 @@ rule brain_ceiling:
         mem_mb=1000,
         runtime=60,
     params:
-        **settings("tr_s", "seed", "brain/isc_n_bootstrap", "brain/isc_block_trs"),
+        **settings(
+            "tr_s",
+            "seed",
+            "brain/ceiling_from",
+            "brain/isc_n_bootstrap",
+            "brain/isc_block_trs",
+        ),
+        repeats=REPEATS,
         scan_names=[f"{subject}/{run}" for subject, run in SCAN_PAIRS],
         code=code("brain_ceiling.py"),
     script:

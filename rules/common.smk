@@ -29,6 +29,8 @@ BENCHMARKS = f"{LOGS}/benchmarks"
 RUN_NAMES = list(RUNS["run"])
 SUBJECTS = list(dict.fromkeys(SCANS["subject"]))
 SCAN_PAIRS = list(zip(SCANS["subject"], SCANS["run"], strict=True))
+# Runs that show what an earlier one showed.
+REPEATS = tables.shown_again(RUNS)
 RUN_ROWS, SCAN_ROWS = tables.lookups(RUNS, SCANS)
 
 if workflow.is_main_process:

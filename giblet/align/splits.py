@@ -34,6 +34,7 @@ def write_splits(
     text: Sequence[str | Path],
     scans: Mapping[tuple[str, str], str | Path],
     run_splits: Sequence[str],
+    repeats: Mapping[str, str],
     tr_s: Exact,
     max_missing_trs: int,
     scheme: str,
@@ -56,6 +57,8 @@ def write_splits(
         Cleaned BOLD file of each (subject, run).
     run_splits
         The runs table's split column: train, val, test or empty.
+    repeats
+        Runs that show what an earlier one showed, and which; both are split alike.
     held_out
         The run that tests with scheme ``leave_one_run_out``; None for the last.
     delays_trs
@@ -73,6 +76,7 @@ def write_splits(
         n_blocks=n_blocks,
         val_every_runs=val_every_runs,
         gap_trs=gap_in_trs(gap_s, tr_s, delays_trs),
+        repeats=repeats,
     )
     table = as_table(codes)
     print(summary(codes))
@@ -115,6 +119,7 @@ def plan_splits(
     n_blocks: int,
     val_every_runs: int,
     gap_trs: int,
+    repeats: Mapping[str, str] | None = None,
 ) -> dict[str, NDArray[np.int8]]:
     """Split code of every TR of every run (see `CODES`).
 
@@ -125,20 +130,26 @@ def plan_splits(
     training run validates. Scheme ``leave_one_run_out`` tests on `held_out` (None: the last
     run) and trains on all others, the end of each of which validates. TRs without film are gap.
 
+    A run that shows what an earlier one showed is split as that one is, TR by TR: a film that
+    trains must not test when it is shown again.
+
     Parameters
     ----------
     film : dict run -> array of shape (n_trs,), bool
         Whether the film shows something during the whole TR.
+    repeats : dict run -> the earlier run that showed the same
     """
+    repeats = repeats or {}
     if scheme not in SCHEMES:
         raise AlignError(f"align/scheme is {scheme!r}: use one of {', '.join(SCHEMES)}")
     codes = {}
     if scheme == "runs":
-        _check_run_splits(run_splits)
+        _check_run_splits(run_splits, repeats)
     if scheme == "leave_one_run_out":
-        run_splits = without(list(film), held_out)
+        run_splits = without(list(film), held_out, repeats)
         scheme = "runs"
-    for place, (run, valid) in enumerate(film.items()):
+    films = {run: valid for run, valid in film.items() if run not in repeats}
+    for place, (run, valid) in enumerate(films.items()):
         if scheme == "runs":
             carve = run_splits[run] == "train" and "val" not in run_splits.values()
             pieces = [run_splits[run], *(["val"] if carve else [])]
@@ -148,27 +159,41 @@ def plan_splits(
             pieces = ["train", "test"] * n_blocks
             pieces = [*(["val"] if has_val else []), *pieces]
             pieces = pieces[::-1] if place % 2 else pieces
-            stands_for = min(val_every_runs, len(film) - place)
+            stands_for = min(val_every_runs, len(films) - place)
             fractions = {"val": val_fraction * stands_for, "test": test_fraction / n_blocks}
         codes[run] = lay_out(run, valid, pieces, fractions, gap_trs)
+    for run, first in repeats.items():
+        codes[run] = as_before(codes[first], film[run])
     _check_study(codes)
-    return codes
+    return {run: codes[run] for run in film}
 
 
-def without(runs: Sequence[str], held_out: str | None) -> dict[str, str]:
-    """Split of each run when one is held out (None: the last)."""
+def as_before(codes: NDArray[np.int8], valid: NDArray[np.bool_]) -> NDArray[np.int8]:
+    """Codes of a run that shows again what the run of `codes` showed; gap where it is longer."""
+    again = np.full(len(valid), CODES["gap"], np.int8)
+    n = min(len(codes), len(valid))
+    again[:n] = np.where(valid[:n], codes[:n], CODES["gap"])
+    return again
+
+
+def without(
+    runs: Sequence[str], held_out: str | None, repeats: Mapping[str, str]
+) -> dict[str, str]:
+    """Split of each run when one is held out (None: the last), and all that show the same."""
     if held_out is not None and held_out not in runs:
         raise AlignError(
             f"align/held_out is {held_out!r}, the runs table has {', '.join(runs)}: name one of "
             "them, or leave it empty for the last"
         )
-    if len(runs) < 2:
+    shown = {run: repeats.get(run, run) for run in runs}
+    if len(set(shown.values())) < 2:
         raise AlignError(
-            f"align/scheme is 'leave_one_run_out', but the study has only {', '.join(runs)}: list "
-            "another run in the runs table, or set align/scheme to blocks"
+            f"align/scheme is 'leave_one_run_out', but the study has only {', '.join(runs)}"
+            f"{', which show the same' if len(runs) > 1 else ''}: list another run in the runs "
+            "table, or set align/scheme to blocks"
         )
-    tested = held_out or runs[-1]
-    return {run: "test" if run == tested else "train" for run in runs}
+    tested = shown[held_out or runs[-1]]
+    return {run: "test" if shown[run] == tested else "train" for run in runs}
 
 
 def lay_out(
@@ -218,12 +243,19 @@ def lay_out(
     return codes
 
 
-def _check_run_splits(run_splits: Mapping[str, str]) -> None:
+def _check_run_splits(run_splits: Mapping[str, str], repeats: Mapping[str, str]) -> None:
     for run, split in run_splits.items():
         if split not in ("train", "val", "test"):
             raise AlignError(
                 f"align/scheme is 'runs', but {run} has split {split!r} in the runs table: "
                 "write train, val or test there, or set align/scheme to blocks"
+            )
+    for run, first in repeats.items():
+        if run_splits[run] != run_splits[first]:
+            raise AlignError(
+                f"{run} shows what {first} showed, but the runs table has split "
+                f"{run_splits[run]!r} for it and {run_splits[first]!r} for {first}: give both the "
+                "same, or what trains is tested"
             )
     for needed in ("train", "test"):
         if needed not in run_splits.values():

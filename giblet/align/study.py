@@ -39,6 +39,7 @@ def write_study(
     scans: Mapping[tuple[str, str], str | Path],
     space: str | Path,
     tr_s: Exact,
+    repeats: Mapping[str, str] | None = None,
 ) -> None:
     """Write ``study.h5``.
 
@@ -53,6 +54,8 @@ def write_study(
         Cleaned BOLD file of each (subject, run).
     space
         Geometry of the voxels or parcels.
+    repeats
+        Runs that show what an earlier one showed, and which.
 
     Notes
     -----
@@ -69,6 +72,7 @@ def write_study(
     with writing(out, stage="align", tr_s=tr_s) as file:
         file.attrs["subjects"] = json.dumps(subjects)
         file.attrs["runs"] = json.dumps(list(runs))
+        file.attrs["repeats"] = json.dumps(dict(repeats or {}))
         n_voxels = _copy_geometry(file, space)
         for place, run in enumerate(runs):
             group = file.create_group(f"runs/{run}")

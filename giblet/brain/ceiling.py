@@ -14,21 +14,26 @@ perfect prediction of the shared response:
 
     rho^2 = ((n - 1) isc^2 + sqrt((n - 1)^2 isc^4 + 4 n isc^2)) / (2 n)
 
-With one other this is ``sqrt(isc)``, the correction for attenuation (Spearman, 1904).
+With one other this is ``sqrt(isc)``, the correction for attenuation (Spearman, 1904). Where a
+subject saw the same film again, the ceiling can be that of the subject's own repeats instead
+(:mod:`giblet.brain.repeats`).
 
-Both come with 95 % intervals over resampled blocks of TRs: what another stretch of film would
+All come with 95 % intervals over resampled blocks of TRs: what another stretch of film would
 have given with the same people.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from giblet.brain.isc import Draws, Shared, study_isc
+from giblet.brain.repeats import study_repeats
+from giblet.errors import BrainError
 from giblet.resampling import percentile_interval
 from giblet.store import writing
 from giblet.timing import Exact
@@ -37,7 +42,7 @@ from giblet.timing import Exact
 BIN = 1e-3
 ALONE = (
     "no inter-subject correlation: no run was seen by two subjects, so there is nobody to "
-    "compare with and the ceiling is unknown (NaN)"
+    "compare with, nothing was shown twice, and the ceiling is unknown (NaN)"
 )
 
 
@@ -47,20 +52,25 @@ def make_ceiling(
     *,
     scan_names: Sequence[str],
     tr_s: Exact,
+    repeats: Mapping[str, str],
+    ceiling_from: str,
     isc_n_bootstrap: int,
     isc_block_trs: int,
     seed: int,
 ) -> None:
-    """Write correlation and ceiling of each subject, and how sure they are.
+    """Write correlations and ceiling of each subject, and how sure they are.
 
-    ``isc/{subject}`` and ``ceiling/{subject}``, [V] float32; ``isc_interval/{subject}`` and
-    ``ceiling_interval/{subject}``, [2, V] float32. Attributes of the ceiling: ``mean`` and
-    ``median`` over voxels, each value, low, high.
+    ``isc/{subject}``, for those who have repeats ``repeat_r/{subject}``, and
+    ``ceiling/{subject}``, [V] float32; for each of them ``{name}_interval/{subject}``, [2, V]
+    float32. Attributes of the ceiling: ``mean`` and ``median`` over voxels, each value, low,
+    high; ``ceiling_from``, ``subjects`` or ``repeats``.
 
     Parameters
     ----------
     scans : cleaned runs (see :func:`giblet.brain.run.make_run`)
     scan_names : subject/run of each
+    repeats : runs that show what an earlier one showed, and which
+    ceiling_from : ``subjects``, ``repeats``, or ``auto``: repeats for those who have them
     isc_n_bootstrap : resamplings of blocks behind the intervals; 0 leaves them NaN
     isc_block_trs : TRs in a block
     """
@@ -69,29 +79,69 @@ def make_ceiling(
         subject, run = name.split("/")
         by_run.setdefault(run, {})[subject] = path
     subjects = list(dict.fromkeys(name.split("/")[0] for name in scan_names))
-    found = {subject: _Found() for subject in subjects}
     draws = Draws(isc_n_bootstrap, isc_block_trs, seed)
-    for here, shared in study_isc(by_run, subjects, tr_s, draws):
-        for subject in subjects:
-            found[subject].add(here, shared[subject])
-    compared = [subject for subject in subjects if np.isfinite(found[subject].isc).any()]
+    shared = _collect(subjects, study_isc(by_run, subjects, tr_s, draws))
+    again = _collect(subjects, study_repeats(by_run, repeats, subjects, tr_s, draws))
+    if ceiling_from == "repeats" and not any(one.known for one in again.values()):
+        raise BrainError(
+            "brain/ceiling_from is 'repeats', but no subject has two runs that show the same: "
+            "set it to subjects or auto, or give such runs one film in the runs table"
+        )
+    wanted = {"auto": None, "subjects": False, "repeats": True}[ceiling_from]
+    by_repeats = {s: again[s].known if wanted is None else wanted for s in subjects}
+    chosen = {s: again[s] if by_repeats[s] else shared[s] for s in subjects}
+    compared = [subject for subject in subjects if shared[subject].known]
     with writing(out, stage="brain", tr_s=tr_s) as file:
         file.attrs["n_subjects"] = len(subjects)
-        file.attrs["note"] = "" if compared else ALONE
-        for subject, one in found.items():
-            for name, values in one.datasets():
-                file[f"{name}/{subject}"] = values.astype(np.float32)
+        file.attrs["note"] = "" if any(one.known for one in chosen.values()) else ALONE
+        for subject in subjects:
+            _write(file, "isc", subject, *shared[subject].correlation())
+            if again[subject].known:
+                _write(file, "repeat_r", subject, *again[subject].correlation())
+            _write(file, "ceiling", subject, *chosen[subject].ceiling())
             file[f"isc/{subject}"].attrs["compared"] = subject in compared
-            for name, numbers in one.summary().items():
-                file[f"ceiling/{subject}"].attrs[name] = numbers
-    if not compared:
+            attrs = file[f"ceiling/{subject}"].attrs
+            attrs["ceiling_from"] = "repeats" if by_repeats[subject] else "subjects"
+            for name, numbers in chosen[subject].summary().items():
+                attrs[name] = numbers
+    if not any(one.known for one in chosen.values()):
         print(f"warning: {ALONE}")
-    for subject in compared:
-        value, low, high = found[subject].summary()["median"]
-        print(
-            f"{subject}: median inter-subject correlation {np.nanmedian(found[subject].isc):.3f}, "
-            f"ceiling {value:.3f} [{low:.3f}, {high:.3f}]"
-        )
+    for subject in subjects:
+        of = {"inter-subject": shared[subject], "repeated": again[subject]}
+        medians = [
+            f"median {name} correlation {np.nanmedian(one.correlation()[0]):.3f}"
+            for name, one in of.items()
+            if one.known
+        ]
+        if chosen[subject].known:
+            value, low, high = chosen[subject].summary()["median"]
+            medians.append(
+                f"ceiling from {'repeats' if by_repeats[subject] else 'subjects'} "
+                f"{value:.3f} [{low:.3f}, {high:.3f}]"
+            )
+        if medians:
+            print(f"{subject}: {', '.join(medians)}")
+
+
+def _write(
+    file: h5py.File,
+    name: str,
+    subject: str,
+    values: NDArray[np.float64],
+    interval: NDArray[np.float64],
+) -> None:
+    file[f"{name}/{subject}"] = values.astype(np.float32)
+    file[f"{name}_interval/{subject}"] = interval.astype(np.float32)
+
+
+def _collect(
+    subjects: Sequence[str], parts: Iterable[tuple[slice, dict[str, Shared]]]
+) -> dict[str, _Found]:
+    found = {subject: _Found() for subject in subjects}
+    for here, shared in parts:
+        for subject in subjects:
+            found[subject].add(here, shared[subject])
+    return found
 
 
 class _Found:
@@ -108,9 +158,19 @@ class _Found:
         self.n = 0
 
     @property
-    def isc(self) -> NDArray[np.float64]:
-        """Over all voxels, [V]."""
-        return np.concatenate([part[0] for part in self.parts])
+    def known(self) -> bool:
+        """Whether there is a ceiling of any voxel."""
+        return self.n > 0
+
+    def correlation(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Of all voxels and its interval, [V] and [2, V]."""
+        r, _, interval, _ = zip(*self.parts, strict=True)
+        return np.concatenate(r), np.concatenate(interval, axis=-1)
+
+    def ceiling(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Of all voxels and its interval, [V] and [2, V]."""
+        _, ceiling, _, interval = zip(*self.parts, strict=True)
+        return np.concatenate(ceiling), np.concatenate(interval, axis=-1)
 
     def add(self, here: slice, shared: Shared) -> None:
         """Take the voxels `here`, which follow those taken before."""
@@ -128,15 +188,9 @@ class _Found:
         for count, row in zip(self.counts, draws[:, known], strict=True):
             count += np.bincount(np.rint(row / BIN).astype(int), minlength=bins)
 
-    def datasets(self) -> Iterator[tuple[str, NDArray[np.float64]]]:
-        """Name and values of what is written of every voxel, which is the last axis."""
-        names = ("isc", "ceiling", "isc_interval", "ceiling_interval")
-        for name, parts in zip(names, zip(*self.parts, strict=True), strict=True):
-            yield name, np.concatenate(parts, axis=-1)
-
     def summary(self) -> dict[str, tuple[float, float, float]]:
         """Ceiling over voxels: mean and median, each (value, low, high)."""
-        ceiling = np.concatenate([part[1] for part in self.parts])
+        ceiling, _ = self.ceiling()
         if not self.n or self.sums is None or self.counts is None:
             unknown = (np.nan, np.nan, np.nan)
             return {"mean": unknown, "median": unknown}

@@ -73,27 +73,20 @@ def study_isc(
     ------
     the voxels, and what each subject shares there
     """
-    shapes = {run: _common_shape(run, paths, tr_s) for run, paths in by_run.items()}
-    widths = {run: n_voxels for run, (_, n_voxels) in shapes.items()}
-    if len(set(widths.values())) > 1:
-        raise BrainError(
-            f"runs have different numbers of voxels ({widths}): delete the brain stage's "
-            "results and run snakemake again"
-        )
+    shapes = {run: common_shape(run, paths, tr_s) for run, paths in by_run.items()}
     compared = {run: paths for run, paths in by_run.items() if len(paths) > 1}
     for run in by_run.keys() - compared.keys():
         print(f"{run}: only {', '.join(by_run[run])} saw it; not compared")
-    n_voxels = next(iter(widths.values()))
     largest = max((shapes[run][0] * len(paths) for run, paths in compared.items()), default=1)
-    step = max(1, BLOCK_BYTES // (8 * max(largest, draws.n * len(subjects))))
+    n_voxels = one_width(shapes)
+    numbers = max(largest, draws.n * len(subjects))
     with ExitStack() as stack:
         files = {
             run: {name: stack.enter_context(reading(path)) for name, path in paths.items()}
             for run, paths in compared.items()
         }
-        for start in range(0, n_voxels, step):
-            here = slice(start, min(start + step, n_voxels))
-            sums = {subject: _Sums(here.stop - here.start) for subject in subjects}
+        for here in voxel_blocks(n_voxels, numbers):
+            sums = {subject: Sums(here.stop - here.start) for subject in subjects}
             for number, (run, of_run) in enumerate(files.items()):
                 n_trs, _ = shapes[run]
                 bold = np.stack(
@@ -107,7 +100,25 @@ def study_isc(
             yield here, {subject: sums[subject].shared() for subject in subjects}
 
 
-class _Sums:
+def voxel_blocks(n_voxels: int, numbers: int) -> Iterator[slice]:
+    """Blocks of voxels, small enough for `numbers` values of each of them."""
+    step = max(1, BLOCK_BYTES // (8 * numbers))
+    for start in range(0, n_voxels, step):
+        yield slice(start, min(start + step, n_voxels))
+
+
+def one_width(shapes: Mapping[str, tuple[int, int]]) -> int:
+    """Number of voxels, which all runs have to have."""
+    widths = {run: n_voxels for run, (_, n_voxels) in shapes.items()}
+    if len(set(widths.values())) > 1:
+        raise BrainError(
+            f"runs have different numbers of voxels ({widths}): delete the brain stage's "
+            "results and run snakemake again"
+        )
+    return next(iter(widths.values()))
+
+
+class Sums:
     """Weighted sums of Fisher's z over runs."""
 
     def __init__(self, n_voxels: int) -> None:
@@ -152,7 +163,7 @@ def _fisher(r: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.arctanh(np.clip(r.astype(np.float64), -LARGEST_R, LARGEST_R))
 
 
-def _common_shape(run: str, paths: Mapping[str, str | Path], tr_s: Exact) -> tuple[int, int]:
+def common_shape(run: str, paths: Mapping[str, str | Path], tr_s: Exact) -> tuple[int, int]:
     """TRs that all scans of a run have, and the number of voxels."""
     shapes = {}
     for subject, path in paths.items():

@@ -83,8 +83,10 @@ class Scorer:
         same : array of shape (n,); TRs of equal value are no distractors of each other
         """
         keep = np.ones(tests.n, bool) if keep is None else keep
-        far = distractors(tests.run_number, tests.time_s, self.settings.min_distance_s)
-        other = ~np.eye(tests.n, dtype=bool)
+        film = tests.film_number
+        far = distractors(film, tests.time_s, self.settings.min_distance_s)
+        # A film that is shown again shows the same items.
+        other = (film[:, None] != film[None]) | (tests.tr[:, None] != tests.tr[None])
         if same is not None:
             other &= same[:, None] != same[None]
         scores = similarity(predicted[keep], true[keep])

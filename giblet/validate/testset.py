@@ -7,8 +7,8 @@ segments of consecutive TRs.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 from zlib import crc32
@@ -36,6 +36,7 @@ class TestSet:
     trs : test TRs of each run, increasing
     tr_s : repetition time, exact
     subjects : all subjects of the study
+    repeats : runs that show what an earlier one showed, and which
     """
 
     # Pytest would collect a class of this name.
@@ -46,6 +47,7 @@ class TestSet:
     trs: tuple[NDArray[np.int64], ...]
     tr_s: Fraction
     subjects: tuple[str, ...]
+    repeats: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -61,6 +63,7 @@ class TestSet:
             tuple(self.trs[k] for k in keep),
             self.tr_s,
             self.subjects,
+            self.repeats,
         )
 
     def segments(self) -> Iterator[tuple[str, int, int]]:
@@ -80,6 +83,12 @@ class TestSet:
     def run_number(self) -> NDArray[np.int64]:
         """Number of the run of each test TR, shape (n,)."""
         return np.repeat(np.arange(len(self.runs)), [len(trs) for trs in self.trs])
+
+    @property
+    def film_number(self) -> NDArray[np.int64]:
+        """The same as :attr:`run_number`, but equal for runs that show the same, shape (n,)."""
+        shown = [self.repeats.get(run, run) for run in self.runs]
+        return np.array([shown.index(film) for film in shown], np.int64)[self.run_number]
 
     @property
     def run_name(self) -> NDArray[np.str_]:
@@ -143,7 +152,8 @@ def load_test_set(study: h5py.File) -> TestSet:
         )
     tr_s = Fraction(*(int(part) for part in study.attrs["tr_s"]))
     subjects = tuple(json.loads(study.attrs["subjects"]))
-    return TestSet(tuple(runs), tuple(n_trs), tuple(trs), tr_s, subjects)
+    repeats = json.loads(study.attrs.get("repeats", "{}"))
+    return TestSet(tuple(runs), tuple(n_trs), tuple(trs), tr_s, subjects, repeats)
 
 
 def runs_of(study: h5py.File, subject: str) -> list[str]:

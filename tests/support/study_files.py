@@ -315,6 +315,7 @@ def _describe(
 ) -> None:
     file.attrs["subjects"] = json.dumps(list(subjects))
     file.attrs["runs"] = json.dumps(list(runs))
+    file.attrs["repeats"] = "{}"
     file.attrs["kind"] = "voxels"
     file.attrs["sample_rate_hz"] = sample_rate_hz
     file.attrs["hop_length"] = hop_length

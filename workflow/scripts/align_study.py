@@ -17,4 +17,5 @@ with job(snakemake) as j:
         scans=named_scans(j.params.scan_names, j.input.scans),
         space=j.input.space,
         tr_s=j.params.tr_s,
+        repeats=j.params.repeats,
     )

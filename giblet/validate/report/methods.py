@@ -81,7 +81,13 @@ METHODS: tuple[tuple[str, tuple[Sentence, ...]], ...] = (
         S("Confounds ({brain/confound_columns}) were regressed out."),
         S("Drifts slower than {brain/high_pass_hz} Hz were removed."),
         S("Each voxel was standardised with the mean and standard deviation of the training TRs."),
-        S("The noise ceiling is the leave-one-out inter-subject correlation.", cites=("isc",)),
+        S("The noise ceiling follows from the leave-one-out inter-subject correlation.",
+          {"brain/ceiling_from": "subjects"}, cites=("isc",)),
+        S("The noise ceiling follows from the leave-one-out inter-subject correlation or, for "
+          "subjects who were shown the same again, from the correlation of those runs.",
+          {"brain/ceiling_from": "auto"}, cites=("isc", "repeats")),
+        S("The noise ceiling follows from the correlation of a subject's runs that showed the "
+          "same.", {"brain/ceiling_from": "repeats"}, cites=("repeats",)),
     )),
     ("Alignment and split", (
         S("Each run was cut into contiguous blocks for training, validation "

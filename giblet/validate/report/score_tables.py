@@ -125,7 +125,7 @@ def _verdict(scores: Scores, name: str, source: str) -> tuple[str, str]:
 
 def why_missing(study: Study, scores: Scores, modality: str, name: str, source: str) -> str:
     """The reason a score is not there."""
-    if modality == "fmri" and source == "ceiling" and study.n_ceiling_subjects == 1:
+    if modality == "fmri" and source == "ceiling" and not study.has_brain_ceiling:
         return "an inter-subject ceiling needs at least two subjects"
     if not scores.has(name, source) or not scores.of_subjects(name, source):
         if source == "ridge" and modality in ("video", "audio", "text"):

@@ -67,7 +67,13 @@ class Study:
     history: pd.DataFrame | None
     training: dict[str, Any]
     n_ceiling_subjects: int
+    ceilings_from: frozenset[str]
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    @property
+    def has_brain_ceiling(self) -> bool:
+        """Whether there was anything to estimate a ceiling from."""
+        return self.n_ceiling_subjects != 1 or "repeats" in self.ceilings_from
 
     @property
     def absent(self) -> list[str]:
@@ -142,6 +148,7 @@ def load(files: Files, model: str, modalities: Sequence[str] = STIMULUS_MODALITI
         history=None if history is None else read_table(history, HISTORY_COLUMNS, ("split",)),
         training=read_json(files.get(f"train/{model}/metrics.json")),
         n_ceiling_subjects=_ceiling_subjects(files),
+        ceilings_from=_ceilings_from(files),
         tables=tables,
     )
 
@@ -157,6 +164,16 @@ def _ceiling_subjects(files: Files) -> int:
         return 0
     with reading(path, stage="brain") as file:
         return int(file.attrs.get("n_subjects", len(file.get("ceiling", ()))))
+
+
+def _ceilings_from(files: Files) -> frozenset[str]:
+    """What subjects' ceilings were estimated from: the other ``subjects``, or ``repeats``."""
+    path = files.get("brain/ceiling.h5")
+    if path is None:
+        return frozenset()
+    with reading(path, stage="brain") as file:
+        found = file["ceiling"].values() if "ceiling" in file else ()
+        return frozenset(str(one.attrs.get("ceiling_from", "subjects")) for one in found)
 
 
 def _voxels(files: Files) -> Voxels | None:

@@ -197,14 +197,30 @@ def _significant(scores: Scores, source: str, voxels: Voxels | None) -> str:
 def ceilings(study: Study) -> dict[str, str]:
     """What each modality's ceiling is and what it measured, in words."""
     out = {}
-    if study.n_ceiling_subjects == 1:
+    mean = value_text(study.scores["fmri"], "r_mean", "ceiling")
+    if "repeats" in study.ceilings_from:
+        others = (
+            "; for subjects who saw nothing twice, what the other subjects' responses say"
+            if "subjects" in study.ceilings_from
+            else ""
+        )
+        out["fmri"] = (
+            "The ceiling is what a subject's response to the same film shown again says about "
+            f"the first{others}: mean r {mean}."
+        )
+    elif not study.has_brain_ceiling:
         out["fmri"] = (
             "There is one subject, so there is no inter-subject ceiling: r is shown as it is."
         )
     else:
         out["fmri"] = (
             "The ceiling is what the other subjects' responses say about a subject's own "
-            f"(inter-subject): mean r {value_text(study.scores['fmri'], 'r_mean', 'ceiling')}."
+            f"(inter-subject): mean r {mean}."
+        )
+    above = study.scores["fmri"].pooled("n_above_ceiling", "model")
+    if above is not None and above.value > 0:
+        out["fmri"] += (
+            f" In {number(above.value, 0)} voxels r is above it: there the estimate is too low."
         )
     if "audio" in study.scores:
         out["audio"] = _codec_ceiling(study.scores["audio"])

@@ -140,11 +140,49 @@ def test_black_trs_inside_a_run_are_used_for_nothing() -> None:
     assert (codes["run-1"][110:120] == CODES["train"]).all()
 
 
+@pytest.mark.parametrize("n", [270, 300, 320])
+def test_what_trains_is_not_tested_when_it_is_shown_again(n: int) -> None:
+    shown = film(300, 300, n)
+    again = {"run-3": "run-1"}
+    codes = plan_splits(shown, dict.fromkeys(shown, ""), gap_trs=20, **DEMO, repeats=again)
+    both = min(n, 300)
+    assert list(codes) == ["run-1", "run-2", "run-3"]
+    assert (codes["run-3"][:both] == codes["run-1"][:both]).all()
+    assert (codes["run-3"][both:] == CODES["gap"]).all()
+    alone = plan()
+    assert all((codes[run] == alone[run]).all() for run in alone)
+
+
+@pytest.mark.parametrize("held_out", ["run-1", "run-3", None])
+def test_a_film_is_left_out_with_its_repeats(held_out: str | None) -> None:
+    shown = film(100, 100, 100)
+    settings_ = {**DEMO, "scheme": "leave_one_run_out", "held_out": held_out}
+    codes = plan_splits(shown, {}, gap_trs=20, **settings_, repeats={"run-3": "run-1"})
+    for run in ("run-1", "run-3"):
+        assert (codes[run] == CODES["test"]).all()
+    assert (codes["run-2"] != CODES["test"]).all()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "message"),
+    [
+        ("runs", r"run-2 shows what run-1 showed, but .* 'test' for it and 'train' for run-1"),
+        ("leave_one_run_out", "only run-1, run-2, which show the same: list another run"),
+    ],
+)
+def test_splits_that_would_test_what_trains_are_refused(scheme: str, message: str) -> None:
+    splits = {"run-1": "train", "run-2": "test"}
+    settings_ = {**DEMO, "scheme": scheme, "repeats": {"run-2": "run-1"}}
+    with pytest.raises(AlignError, match=message):
+        plan_splits(film(100, 100), splits, gap_trs=20, **settings_)
+
+
 def run_write(folder: Path, **changed: Any) -> dict[str, np.ndarray]:
     stages = make_stages(folder, (100, 100), **changed.pop("stages", {}))
     arguments = {
         **stages.stimulus(),
         "run_splits": ["", ""],
+        "repeats": {},
         "max_missing_trs": 2,
         "gap_s": 12,
         "delays_trs": [1, 2, 3],

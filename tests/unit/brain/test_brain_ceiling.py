@@ -14,6 +14,7 @@ from giblet.store import writing
 
 N_TRS, N_VOXELS = 200, 12
 DRAWS = {"isc_n_bootstrap": 50, "isc_block_trs": 10, "seed": 3}
+DRAWS |= {"repeats": {}, "ceiling_from": "auto"}
 
 
 def write_run(folder, name, bold, valid=None, tr_s="1.5"):
@@ -216,3 +217,53 @@ def test_runs_too_short_to_resample_have_no_interval(tmp_path):
         assert np.isfinite(file["ceiling/sub-1"][:]).all()
         assert np.isnan(file["ceiling_interval/sub-1"][:]).all()
         assert np.isnan(file["ceiling/sub-1"].attrs["mean"][1:]).all()
+
+
+def saw_it_again(folder, shared, own, n_trs=400, n_voxels=300):
+    """Two subjects, each twice in one film: shared response, a response of one's own, noise."""
+    rng = np.random.default_rng(5)
+    common = rng.standard_normal((n_trs, n_voxels))
+    names, paths = [], []
+    for s in (1, 2):
+        private = rng.standard_normal((n_trs, n_voxels))
+        for run in ("run-1", "run-2"):
+            noise = rng.standard_normal((n_trs, n_voxels))
+            bold = shared * common + own * private + np.sqrt(1 - shared**2 - own**2) * noise
+            names.append(f"sub-{s}/{run}")
+            paths.append(write_run(folder, names[-1], bold))
+    return names, paths
+
+
+def test_repeats_give_the_ceiling_with_what_is_the_subjects_own(tmp_path, capsys):
+    names, paths = saw_it_again(tmp_path, 0.5, 0.5)
+    given_ = {**DRAWS, "repeats": {"run-2": "run-1"}, "isc_n_bootstrap": 400}
+    make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5, **given_)
+    subjects = {**given_, "ceiling_from": "subjects"}
+    make_ceiling(tmp_path / "s.h5", paths, scan_names=names, tr_s=1.5, **subjects)
+    with h5py.File(tmp_path / "c.h5") as file, h5py.File(tmp_path / "s.h5") as other:
+        assert file["ceiling/sub-1"].attrs["ceiling_from"] == "repeats"
+        assert other["ceiling/sub-1"].attrs["ceiling_from"] == "subjects"
+        assert np.median(file["repeat_r/sub-1"]) == pytest.approx(0.5, abs=0.03)
+        assert np.median(file["ceiling/sub-1"]) == pytest.approx(np.sqrt(0.5), abs=0.03)
+        assert np.median(other["ceiling/sub-1"]) == pytest.approx(0.5, abs=0.03)
+        low, high = file["ceiling_interval/sub-1"][:]
+        assert 0.9 <= ((low <= np.sqrt(0.5)) & (np.sqrt(0.5) <= high)).mean() <= 0.98
+        np.testing.assert_array_equal(file["isc/sub-1"][:], other["isc/sub-1"][:])
+    assert "ceiling from repeats 0.7" in capsys.readouterr().out
+
+
+def test_one_subject_who_saw_it_twice_has_a_ceiling(tmp_path):
+    names, paths = saw_it_again(tmp_path, 0.6, 0.0)
+    given_ = {**DRAWS, "repeats": {"run-2": "run-1"}}
+    make_ceiling(tmp_path / "c.h5", paths[:2], scan_names=names[:2], tr_s=1.5, **given_)
+    with h5py.File(tmp_path / "c.h5") as file:
+        assert file.attrs["note"] == ""
+        assert np.isnan(file["isc/sub-1"][:]).all()
+        assert np.median(file["ceiling/sub-1"]) == pytest.approx(0.6, abs=0.03)
+
+
+def test_repeats_asked_for_and_not_there_are_refused(tmp_path):
+    names, paths = saw_it_again(tmp_path, 0.6, 0.0, n_trs=40, n_voxels=3)
+    given_ = {**DRAWS, "ceiling_from": "repeats"}
+    with pytest.raises(BrainError, match="no subject has two runs that show the same"):
+        make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5, **given_)

@@ -149,3 +149,11 @@ def test_subjects_to_train_without_have_to_be_in_the_scans_table():
         tables.check_unseen(["sub-03"], scans)
     with pytest.raises(TableError, match="nobody to train on"):
         tables.check_unseen(["sub-02", "sub-01"], scans)
+
+
+def test_runs_that_show_the_same_are_known(write):
+    shown = ["a.mp4\t0\tw.srt", "b.mp4\t0\tw.srt", "a.mp4\t0\tw.srt", "a.mp4\t3\tw.srt"]
+    rows = [*shown, "\t0\t", "\t0\t"]
+    text = "".join(f"run-{k}\t{row}\t9\n" for k, row in enumerate(rows, start=1))
+    runs = tables.load_runs(write(f"run\tmovie\tmovie_onset_s\ttext\tn_trs\n{text}"))
+    assert tables.shown_again(runs) == {"run-3": "run-1"}

@@ -1,6 +1,10 @@
 """Identification: perfect, useless and in-between predictions get what they deserve."""
 
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +19,11 @@ from giblet.validate.identification import (
     similarity,
     unit_rows,
 )
+from giblet.validate.items import Scorer
 from giblet.validate.permutation import draw_orders
+from giblet.validate.settings import Settings
+from giblet.validate.table import MetricTable
+from giblet.validate.testset import TestSet
 
 
 def two_runs(n=40):
@@ -122,3 +130,19 @@ def test_p_over_subjects_is_that_of_their_mean():
 
 def test_zero_rows_stay_zero():
     assert (unit_rows(np.full((2, 5), 0.1)) == 0).all()
+
+
+def test_a_film_shown_again_is_the_same_film():
+    """The second showing's TRs are no distractors of the first's, which they equal."""
+    trs = (np.arange(40), np.arange(5, 45), np.arange(40))
+    tests = TestSet(("a", "b", "c"), (45, 45, 45), trs, Fraction(2), ("s",), {"c": "a"})
+    assert (tests.run_number == np.repeat([0, 1, 2], 40)).all()
+    assert (tests.film_number == np.repeat([0, 1, 0], 40)).all()
+    settings = Settings(0, 20, 20, 10, 4, 6)
+    patterns = np.eye(80)[np.r_[:80, :40]]
+    for known, expected in ((tests, 1.0), (replace(tests, repeats={}), 2 / 3)):
+        table = MetricTable("text", 20, 0)
+        Scorer(table, settings, known).identify("model", "", patterns, patterns, known)
+        rows = pd.DataFrame(table.rows).set_index(["metric", "source"])["value"]
+        for name in ("identification_top1", "identification_all_top1"):
+            assert rows[name, "model"] == pytest.approx(expected)
