@@ -31,10 +31,10 @@ rule train_network:
         mem_mb=3000,
         runtime=1440,
     params:
-        # The job's own seed is in its path, so that one more seed trains one more network.
-        seed="{train_seed}",
         **settings_but({"seeds"}, "model", "train"),
         # Outside the outputs, which Snakemake deletes when a job fails.
+        # The job's own seed is in its path, so that one more seed trains one more network.
+        seed="{train_seed}",
         checkpoints=f"{RESULTS}/train/.checkpoints",
         code=code("train_network.py"),
     script:
