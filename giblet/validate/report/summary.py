@@ -220,7 +220,13 @@ def ceilings(study: Study) -> dict[str, str]:
     above = study.scores["fmri"].pooled("n_above_ceiling", "model")
     if above is not None and above.value > 0:
         out["fmri"] += (
-            f" In {number(above.value, 0)} voxels r is above it: there the estimate is too low."
+            f" In {number(above.value, 0)} voxels r is above it, where it is too low: it is "
+            "estimated"
+            + (
+                "."
+                if study.ceilings_from == {"repeats"}
+                else ", and does not know what in a response is the subject's own."
+            )
         )
     if "audio" in study.scores:
         out["audio"] = _codec_ceiling(study.scores["audio"])
