@@ -659,7 +659,7 @@ MODULES = {
     "giblet.validate.soundtracks": DECODING | COMPARING,
     "giblet.validate.sources": SCORES | {"validate_report"},
     "giblet.validate.speech": {"validate_audio_scores"},
-    "giblet.validate.statistics": SCORING | ABLATION,
+    "giblet.validate.statistics": SCORING | FITTING,
     "giblet.validate.table": SCORING,
     "giblet.validate.testset": SCORING | {"validate_predict"},
     "giblet.validate.text": {"validate_text_scores"},
