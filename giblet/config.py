@@ -75,6 +75,7 @@ def complete(config: dict[str, Any], schema: Schema | None = None) -> dict[str, 
     schema = schema or load_schema()
     _refuse_unknown(config, schema, "", schema)
     _fill_defaults(config, schema)
+    _read_texts(config, schema)
     _refuse_invalid(config, schema)
     if "tr_s" in config:
         # One notation, so that 1.5, "1.5" and "3/2" are the same setting.
@@ -124,6 +125,32 @@ def _fill_defaults(config: dict[str, Any], schema: Schema) -> None:
             _fill_defaults(config.setdefault(name, {}), part)
         elif name not in config and "default" in part:
             config[name] = part["default"]
+
+
+def _read_texts(config: dict[str, Any], schema: Schema) -> None:
+    """Take texts for what they say where the text itself is not allowed, in place.
+
+    Snakemake hands on all values inside ``--config "train={steps: 10}"`` as texts.
+    """
+    import jsonschema
+
+    for name, part in schema["properties"].items():
+        if "properties" in part:
+            _read_texts(config[name], part)
+        elif name in config:
+            allowed = jsonschema.Draft202012Validator(part).is_valid
+            said = _said(config[name])
+            if not allowed(config[name]) and allowed(said):
+                config[name] = said
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_said(item) for item in value]
+    try:
+        return yaml.safe_load(value) if isinstance(value, str) else value
+    except yaml.YAMLError:
+        return value
 
 
 def _refuse_invalid(config: Mapping[str, Any], schema: Schema) -> None:

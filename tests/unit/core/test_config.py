@@ -89,3 +89,13 @@ def test_every_setting_of_the_project_has_a_description_and_a_default():
 def test_the_tr_has_one_notation(tr_s, expected):
     schema = {"properties": {"tr_s": {"type": ["number", "string"], "default": 1}}}
     assert config.complete({"tr_s": tr_s}, schema)["tr_s"] == expected
+
+
+def test_texts_are_read_where_texts_are_not_allowed():
+    """Snakemake's --config gives every value of a block as a text."""
+    given = {"dataset": "12", "stimulus": {"video": {"width": "20"}}, "tr_s": "2"}
+    filled = config.complete(given, SCHEMA)
+    assert filled["dataset"] == "12"
+    assert filled["stimulus"]["video"]["width"] == 20
+    with pytest.raises(ConfigError, match="'twenty' is not of type 'integer'"):
+        config.complete({"dataset": "x", "stimulus": {"video": {"width": "twenty"}}}, SCHEMA)
