@@ -137,9 +137,8 @@ def _read_texts(config: dict[str, Any], schema: Schema) -> None:
     for name, part in schema["properties"].items():
         if "properties" in part:
             _read_texts(config[name], part)
-        elif name in config:
+        elif name in config and (said := _said(config[name])) != config[name]:
             allowed = jsonschema.Draft202012Validator(part).is_valid
-            said = _said(config[name])
             if not allowed(config[name]) and allowed(said):
                 config[name] = said
 

@@ -90,22 +90,22 @@ def make_ceiling(
     wanted = {"auto": None, "subjects": False, "repeats": True}[ceiling_from]
     by_repeats = {s: again[s].known if wanted is None else wanted for s in subjects}
     chosen = {s: again[s] if by_repeats[s] else shared[s] for s in subjects}
-    compared = [subject for subject in subjects if shared[subject].known]
+    note = "" if any(one.known for one in chosen.values()) else ALONE
     with writing(out, stage="brain", tr_s=tr_s) as file:
         file.attrs["n_subjects"] = len(subjects)
-        file.attrs["note"] = "" if any(one.known for one in chosen.values()) else ALONE
+        file.attrs["note"] = note
         for subject in subjects:
             _write(file, "isc", subject, *shared[subject].correlation())
             if again[subject].known:
                 _write(file, "repeat_r", subject, *again[subject].correlation())
             _write(file, "ceiling", subject, *chosen[subject].ceiling())
-            file[f"isc/{subject}"].attrs["compared"] = subject in compared
+            file[f"isc/{subject}"].attrs["compared"] = shared[subject].known
             attrs = file[f"ceiling/{subject}"].attrs
             attrs["ceiling_from"] = "repeats" if by_repeats[subject] else "subjects"
             for name, numbers in chosen[subject].summary().items():
                 attrs[name] = numbers
-    if not any(one.known for one in chosen.values()):
-        print(f"warning: {ALONE}")
+    if note:
+        print(f"warning: {note}")
     for subject in subjects:
         of = {"inter-subject": shared[subject], "repeated": again[subject]}
         medians = [

@@ -57,6 +57,24 @@ class Shared:
     draws: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Group:
+    """Scans that show the same, each compared with the mean of the others.
+
+    Attributes
+    ----------
+    scans : cleaned runs
+    subjects : whose correlation that of each scan is, None for nobody's
+    n_trs : TRs that all of them have
+    number : groups of one number draw the same blocks
+    """
+
+    scans: Sequence[str | Path]
+    subjects: Sequence[str | None]
+    n_trs: int
+    number: int
+
+
 def study_isc(
     by_run: Mapping[str, Mapping[str, str | Path]],
     subjects: Sequence[str],
@@ -73,38 +91,47 @@ def study_isc(
     ------
     the voxels, and what each subject shares there
     """
-    shapes = {run: common_shape(run, paths, tr_s) for run, paths in by_run.items()}
-    compared = {run: paths for run, paths in by_run.items() if len(paths) > 1}
-    for run in by_run.keys() - compared.keys():
-        print(f"{run}: only {', '.join(by_run[run])} saw it; not compared")
-    largest = max((shapes[run][0] * len(paths) for run, paths in compared.items()), default=1)
-    n_voxels = one_width(shapes)
-    numbers = max(largest, draws.n * len(subjects))
+    shapes = study_shapes(by_run, tr_s)
+    groups: list[Group] = []
+    for run, paths in by_run.items():
+        if len(paths) > 1:
+            n_trs, _ = shapes[run]
+            groups.append(Group(list(paths.values()), list(paths), n_trs, len(groups)))
+        else:
+            print(f"{run}: only {', '.join(paths)} saw it; not compared")
+    yield from compared(groups, subjects, one_width(shapes), draws)
+
+
+def compared(
+    groups: Sequence[Group], subjects: Sequence[str], n_voxels: int, draws: Draws
+) -> Iterator[tuple[slice, dict[str, Shared]]]:
+    """Correlations within all groups, a block of voxels at a time; see :func:`study_isc`."""
+    largest = max((group.n_trs * len(group.scans) for group in groups), default=1)
+    step = max(1, BLOCK_BYTES // (8 * max(largest, draws.n * len(subjects))))
     with ExitStack() as stack:
-        files = {
-            run: {name: stack.enter_context(reading(path)) for name, path in paths.items()}
-            for run, paths in compared.items()
-        }
-        for here in voxel_blocks(n_voxels, numbers):
-            sums = {subject: Sums(here.stop - here.start) for subject in subjects}
-            for number, (run, of_run) in enumerate(files.items()):
-                n_trs, _ = shapes[run]
-                bold = np.stack(
-                    [f["bold"][:n_trs, here].astype(np.float64) for f in of_run.values()]
-                )
-                valid = np.stack([file["valid"][here] for file in of_run.values()])
-                everyone = zip(of_run, comparisons(bold, valid), strict=True)
+        paths = dict.fromkeys(path for group in groups for path in group.scans)
+        files = {path: stack.enter_context(reading(path)) for path in paths}
+        for start in range(0, n_voxels, step):
+            here = slice(start, min(start + step, n_voxels))
+            sums = {subject: _Sums(here.stop - here.start) for subject in subjects}
+            for group in groups:
+                scans = [files[path] for path in group.scans]
+                bold = np.stack([s["bold"][: group.n_trs, here].astype(np.float64) for s in scans])
+                valid = np.stack([scan["valid"][here] for scan in scans])
+                everyone = zip(group.subjects, comparisons(bold, valid), strict=True)
                 for subject, (own, rest, n_others) in everyone:
-                    drawn = draws.of(own, rest, number)
-                    sums[subject].add(correlation(own, rest), n_others, drawn, n_trs)
+                    if subject is not None:
+                        drawn = draws.of(own, rest, group.number)
+                        r = correlation(own, rest)
+                        sums[subject].add(r, n_others, drawn, group.n_trs)
             yield here, {subject: sums[subject].shared() for subject in subjects}
 
 
-def voxel_blocks(n_voxels: int, numbers: int) -> Iterator[slice]:
-    """Blocks of voxels, small enough for `numbers` values of each of them."""
-    step = max(1, BLOCK_BYTES // (8 * numbers))
-    for start in range(0, n_voxels, step):
-        yield slice(start, min(start + step, n_voxels))
+def study_shapes(
+    by_run: Mapping[str, Mapping[str, str | Path]], tr_s: Exact
+) -> dict[str, tuple[int, int]]:
+    """TRs that all scans of each run have, and its number of voxels."""
+    return {run: _common_shape(run, paths, tr_s) for run, paths in by_run.items()}
 
 
 def one_width(shapes: Mapping[str, tuple[int, int]]) -> int:
@@ -118,7 +145,7 @@ def one_width(shapes: Mapping[str, tuple[int, int]]) -> int:
     return next(iter(widths.values()))
 
 
-class Sums:
+class _Sums:
     """Weighted sums of Fisher's z over runs."""
 
     def __init__(self, n_voxels: int) -> None:
@@ -163,7 +190,7 @@ def _fisher(r: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.arctanh(np.clip(r.astype(np.float64), -LARGEST_R, LARGEST_R))
 
 
-def common_shape(run: str, paths: Mapping[str, str | Path], tr_s: Exact) -> tuple[int, int]:
+def _common_shape(run: str, paths: Mapping[str, str | Path], tr_s: Exact) -> tuple[int, int]:
     """TRs that all scans of a run have, and the number of voxels."""
     shapes = {}
     for subject, path in paths.items():

@@ -11,23 +11,10 @@ respond less the second time.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from itertools import combinations
 from pathlib import Path
 
-import numpy as np
-
-from giblet.brain.isc import (
-    Draws,
-    Shared,
-    Sums,
-    common_shape,
-    comparisons,
-    correlation,
-    one_width,
-    voxel_blocks,
-)
-from giblet.store import reading
+from giblet.brain.isc import Draws, Group, Shared, compared, one_width, study_shapes
 from giblet.timing import Exact
 
 
@@ -50,28 +37,16 @@ def study_repeats(
     the voxels, and how each subject repeats there: ``isc`` is the correlation of two runs,
     ``n_others`` is 1; NaN for a subject without repeats
     """
-    shapes = {run: common_shape(run, paths, tr_s) for run, paths in by_run.items()}
+    shapes = study_shapes(by_run, tr_s)
     films: dict[str, list[str]] = {}
     for run in by_run:
         films.setdefault(repeats.get(run, run), []).append(run)
     pairs = [pair for runs in films.values() for pair in combinations(runs, 2)]
-    longest = max(n_trs for n_trs, _ in shapes.values())
-    n_voxels = one_width(shapes)
-    with ExitStack() as stack:
-        files = {
-            run: {name: stack.enter_context(reading(path)) for name, path in paths.items()}
-            for run, paths in by_run.items()
-            if any(run in pair for pair in pairs)
-        }
-        for here in voxel_blocks(n_voxels, 2 * longest + draws.n * len(subjects)):
-            sums = {subject: Sums(here.stop - here.start) for subject in subjects}
-            for number, (first, again) in enumerate(pairs):
-                n_trs = min(shapes[first][0], shapes[again][0])
-                for subject in files[first].keys() & files[again].keys():
-                    both = [files[run][subject] for run in (first, again)]
-                    bold = np.stack([file["bold"][:n_trs, here].astype(float) for file in both])
-                    valid = np.stack([file["valid"][here] for file in both])
-                    own, other, n = next(comparisons(bold, valid))
-                    drawn = draws.of(own, other, number)
-                    sums[subject].add(correlation(own, other), n, drawn, n_trs)
-            yield here, {subject: sums[subject].shared() for subject in subjects}
+    groups = []
+    for number, pair in enumerate(pairs):
+        n_trs = min(shapes[run][0] for run in pair)
+        for subject in subjects:
+            scans = [by_run[run][subject] for run in pair if subject in by_run[run]]
+            if len(scans) == len(pair):
+                groups.append(Group(scans, [subject, None], n_trs, number))
+    yield from compared(groups, subjects, one_width(shapes), draws)

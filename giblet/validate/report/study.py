@@ -140,6 +140,7 @@ def load(files: Files, model: str, modalities: Sequence[str] = STIMULUS_MODALITI
         if path is not None:
             tables[name] = read_table(path, columns, text)
     history = files.get(f"train/{model}/history.csv")
+    n_ceiling_subjects, ceilings_from = _ceilings(files)
     return Study(
         files=files,
         scores=scores,
@@ -147,8 +148,8 @@ def load(files: Files, model: str, modalities: Sequence[str] = STIMULUS_MODALITI
         splits=read_table(files.need("align/splits.tsv"), ("run", "tr", "split"), ("run", "split")),
         history=None if history is None else read_table(history, HISTORY_COLUMNS, ("split",)),
         training=read_json(files.get(f"train/{model}/metrics.json")),
-        n_ceiling_subjects=_ceiling_subjects(files),
-        ceilings_from=_ceilings_from(files),
+        n_ceiling_subjects=n_ceiling_subjects,
+        ceilings_from=ceilings_from,
         tables=tables,
     )
 
@@ -158,22 +159,15 @@ def _scores(files: Files, modality: str) -> Scores:
     return Scores(read_table(path, METRIC_COLUMNS, METRIC_TEXT))
 
 
-def _ceiling_subjects(files: Files) -> int:
+def _ceilings(files: Files) -> tuple[int, frozenset[str]]:
+    """Number of subjects, and what ceilings were taken from: other ``subjects``, ``repeats``."""
     path = files.get("brain/ceiling.h5")
     if path is None:
-        return 0
+        return 0, frozenset()
     with reading(path, stage="brain") as file:
-        return int(file.attrs.get("n_subjects", len(file.get("ceiling", ()))))
-
-
-def _ceilings_from(files: Files) -> frozenset[str]:
-    """What subjects' ceilings were estimated from: the other ``subjects``, or ``repeats``."""
-    path = files.get("brain/ceiling.h5")
-    if path is None:
-        return frozenset()
-    with reading(path, stage="brain") as file:
-        found = file["ceiling"].values() if "ceiling" in file else ()
-        return frozenset(str(one.attrs.get("ceiling_from", "subjects")) for one in found)
+        found = list(file["ceiling"].values()) if "ceiling" in file else []
+        taken_from = frozenset(str(one.attrs.get("ceiling_from", "subjects")) for one in found)
+        return int(file.attrs.get("n_subjects", len(found))), taken_from
 
 
 def _voxels(files: Files) -> Voxels | None:
