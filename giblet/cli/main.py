@@ -41,3 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:  # whoever read the output, `head` say, has seen enough
         return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

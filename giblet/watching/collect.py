@@ -6,12 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 from giblet.errors import WatchError
 from giblet.watching import slurm
 from giblet.watching.disk import disk
 from giblet.watching.plan import Plan, PlannedJob, make_plan
-from giblet.watching.runlog import LoggedJob, Run, is_going, newest_runs
+from giblet.watching.runlog import LoggedJob, Run, is_going, newest_runs, slurm_log
 from giblet.watching.state import (
     STAGES,
     JobState,
@@ -22,6 +23,7 @@ from giblet.watching.state import (
     job_key,
 )
 from giblet.watching.study import Study
+from giblet.watching.tails import last_error
 from giblet.watching.training import last_checkpoint, tensorboard, trainings
 
 # Logs to look through for the newest run of the study: others may have run in the folder since.
@@ -42,7 +44,7 @@ def collect(study: Study) -> Status:
     going = run is not None and is_going(run)
     if plan and run:
         plan = _without_finished(plan, run)
-    jobs = [] if run is None else job_states(run, going, plan, problems)
+    jobs = [] if run is None else job_states(run, study.results, going, plan, problems)
     stages = [] if plan is None else _stages(study, plan, jobs)
     watched = [] if dataset is None else trainings(study.results, dataset)
     return Status(
@@ -65,14 +67,17 @@ def collect(study: Study) -> Status:
 
 
 def _plan(study: Study, problems: list[str]) -> Plan | None:
-    for attempt in (1, 2):
+    while True:
+        # A job that ends at this moment can put a dry run out of step: once more then.
+        newest = next(newest_runs(study.results), None)
+        again = newest is not None and is_going(newest)
         try:
             return make_plan(study)
         except WatchError as error:
-            # A job that ends at this moment can put a dry run out of step: once more.
-            if attempt == 2:
-                problems.append(f"the study cannot be planned: {error}")
-    return None
+            if not again or problems:
+                problems[:] = [f"the study cannot be planned: {error}"]
+                return None
+            problems.append(str(error))
 
 
 def find_run(study: Study, dataset: str | None) -> Run | None:
@@ -97,7 +102,9 @@ def _without_finished(plan: Plan, run: Run) -> Plan:
     return replace(plan, left=[job for job in plan.left if job.key not in finished])
 
 
-def job_states(run: Run, going: bool, plan: Plan | None, problems: list[str]) -> list[JobState]:
+def job_states(
+    run: Run, folder: Path, going: bool, plan: Plan | None, problems: list[str]
+) -> list[JobState]:
     """Jobs of a run that are queued, running or failed and not made since."""
     left = None if plan is None else {job.key for job in plan.left}
     known = None if plan is None else {job.key for job in plan.all}
@@ -113,7 +120,15 @@ def job_states(run: Run, going: bool, plan: Plan | None, problems: list[str]) ->
     answers, complaints = slurm.ask(run.slurm_run_id, asked)
     problems.extend(complaints)
     now = time.time()
-    found = [_job_state(job, answers.get(job.slurm_id or ""), going, now) for job in open_jobs]
+    found = []
+    for job in open_jobs:
+        state = _job_state(job, answers.get(job.slurm_id or ""), going, now)
+        log = slurm_log(job, folder)
+        state.slurm_log = None if log is None else str(log)
+        if state.state == "failed":
+            # What the job itself said last tells more than that it failed.
+            state.message = last_error(folder, job.logs) or state.message
+        found.append(state)
     order = ("running", "queued", "failed")
     return sorted(found, key=lambda job: order.index(job.state))
 
@@ -137,7 +152,7 @@ def _job_state(job: LoggedJob, told: slurm.SlurmJob | None, going: bool, now: fl
         slurm_state=told.state if told else None,
         slurm_reason=told.reason or None if told else None,
         slurm_nodes=told.nodes or None if told else None,
-        slurm_log=job.slurm_log,
+        slurm_log=None,
     )
 
 
@@ -192,16 +207,21 @@ def _stale(study: Study, plan: Plan, jobs: Iterable[JobState]) -> list[StaleRule
     counts = Counter(job.rule for job in stale)
     found: dict[str, StaleRule] = {}
     for job in stale:
-        if job.rule not in found:
-            found[job.rule] = StaleRule(job.rule, job.stage, counts[job.rule], _short(job.reason))
-    return sorted(found.values(), key=lambda one: one.reason.startswith(_DOWNSTREAM))
+        causes = _causes(job.reason)
+        # One job of a rule may follow from what another one only reads.
+        one = found.setdefault(
+            job.rule, StaleRule(job.rule, job.stage, counts[job.rule], "; ".join(causes), True)
+        )
+        if one.follows and causes != [_DOWNSTREAM]:
+            one.reason, one.follows = "; ".join(causes), False
+    return sorted(found.values(), key=lambda one: one.follows)
 
 
-def _short(reason: str) -> str:
-    """A reason without lists of files, which may be hundreds, and without fingerprints."""
+def _causes(reason: str) -> list[str]:
+    """Causes without lists of files, which may be hundreds, and without fingerprints."""
     causes = [cause.split(": ")[0].strip() for cause in reason.split("; ")]
     own = [cause for cause in causes if cause != _DOWNSTREAM]
-    return "; ".join(dict.fromkeys(own or causes))
+    return list(dict.fromkeys(own)) or [_DOWNSTREAM]
 
 
 def _run_state(run: Run, going: bool) -> RunState:

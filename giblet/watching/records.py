@@ -108,13 +108,14 @@ def _fields(source: _Lines, indent: int, error: bool) -> dict[str, str]:
 
 
 def _skip_quoted(source: _Lines) -> None:
-    """Pass over a quoted log: it stands between two rulers of one width."""
+    """Pass over a quoted log between two rulers of one width; it may quote logs itself."""
     opening = source.peek()
     if opening is None or not _RULER.match(opening):
         return
     source.next()
     while (line := source.next()) is not None and line != opening:
-        pass
+        if _SHOWN.match(line):
+            _skip_quoted(source)
 
 
 def _unix(stamp: str) -> float | None:

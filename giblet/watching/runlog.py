@@ -12,7 +12,7 @@ from pathlib import Path
 from giblet.watching.records import Record, records
 from giblet.watching.state import job_key, place
 
-# How Snakemake names a group: after one of its jobs (snakemake/jobs.py, GroupJob.jobid).
+# Snakemake calls a group by the name of one of its jobs (snakemake/jobs.py, GroupJob.jobid).
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://snakemake.readthedocs.io")
 _FINISHED = re.compile(r"Finished jobid: (\S+) \(Rule: (\w+)\)")
 _SUBMITTED = re.compile(r"Job (\S+) has been submitted with SLURM jobid (\S+) \(log: (.*)\)\.")
@@ -43,7 +43,7 @@ class LoggedJob:
     message: str = ""
     slurm_id: str | None = None
     slurm_log: str | None = None
-    group: str | None = None
+    group: int | None = None  # groups share their names: they are told apart by number
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -67,7 +67,7 @@ class Run:
     steps: int | None = None
     ended: bool = False
     slurm_run_id: str | None = None
-    groups: dict[str, list[str]] = field(default_factory=dict)
+    groups: dict[str, int] = field(default_factory=dict)
 
     @property
     def dataset(self) -> str | None:
@@ -95,11 +95,12 @@ def read_run(path: Path) -> Run:
         If it cannot be read.
     """
     run = Run(path)
-    group: str | None = None
+    group: int | None = None
+    n_groups = 0
     with path.open(encoding="utf-8", errors="replace") as lines:
         for record in records(lines):
             if record.kind == "group":
-                group = record.text
+                group = n_groups = n_groups + 1
             elif record.kind == "job":
                 group = group if record.indented else None
                 _start(run, record, group)
@@ -110,7 +111,7 @@ def read_run(path: Path) -> Run:
     return run
 
 
-def _start(run: Run, record: Record, group: str | None) -> None:
+def _start(run: Run, record: Record, group: int | None) -> None:
     jobid = record.fields.get("jobid", "")
     before = run.jobs.get(jobid)
     run.jobs[jobid] = LoggedJob(
@@ -124,8 +125,7 @@ def _start(run: Run, record: Record, group: str | None) -> None:
         group=group,
     )
     if group is not None:
-        for name in (group, _group_name(run.jobs[jobid])):
-            run.groups.setdefault(name, []).append(jobid)
+        run.groups[_group_name(run.jobs[jobid])] = group
 
 
 def _group_name(job: LoggedJob) -> str:
@@ -137,21 +137,21 @@ def _members(run: Run, name: str) -> list[LoggedJob]:
     """Jobs that a job id stands for: one, or those of a group."""
     if name in run.jobs:
         return [run.jobs[name]]
-    named = [run.jobs[jobid] for jobid in run.groups.get(name, [])]
-    groups = {job.group for job in named}
-    return [job for job in run.jobs.values() if job.group is not None and job.group in groups]
+    group = run.groups.get(name)
+    return [job for job in run.jobs.values() if group is not None and job.group == group]
 
 
 def _fail(run: Run, record: Record) -> None:
     jobid = record.fields.get("jobid", "")
     job = run.jobs.setdefault(
-        jobid,
-        LoggedJob(jobid, record.text, {}, record.paths("output"), []),
+        jobid, LoggedJob(jobid, record.text, record.wildcards, record.paths("output"), [])
     )
+    if job.rule != record.text:  # quoted from the log of another Snakemake, that of a job
+        return
     # Snakemake says None for a local job.
-    message = record.fields.get("message", "")
+    message = record.fields.get("message", "").partition("For further error details")[0]
     job.state, job.ended = "failed", record.time
-    job.message = "" if message == "None" else message.partition("For further error details")[0]
+    job.message = "" if message == "None" else message
     job.slurm_id = record.fields.get("external_jobid", job.slurm_id)
     for path in record.paths("log"):
         if job.slurm_id and Path(path).stem == job.slurm_id:
@@ -183,6 +183,19 @@ def _line(run: Run, record: Record) -> None:
         run.ended = True
     elif not run.jobs and (found := _HEADER.match(line)):
         run.header[found[1]] = found[2]
+
+
+def slurm_log(job: LoggedJob, folder: Path) -> Path | None:
+    """Slurm's log of a job; None for a job that is not Slurm's.
+
+    For a task of an array Snakemake names a folder too much, or nothing at all.
+    """
+    if job.slurm_id is None:
+        return None
+    told = None if job.slurm_log is None else folder / job.slurm_log
+    default = folder / ".snakemake" / "slurm_logs" / f"rule_{job.rule}" / f"{job.slurm_id}.log"
+    places = [default] if told is None else [told, told.parent.parent / told.name]
+    return next((path for path in places if path.exists()), told)
 
 
 def is_going(run: Run) -> bool:

@@ -87,7 +87,7 @@ class TrainingState:
     device: str | None
     world_size: int | None
     gpu_memory_gb: float | None
-    gpu_utilisation: float | None
+    gpu_utilisation: float | None  # per cent
     message: str | None
     file: str
 
@@ -100,6 +100,7 @@ class StaleRule:
     stage: str | None
     jobs: int
     reason: str
+    follows: bool  # only because what it reads is made anew
 
 
 @dataclass

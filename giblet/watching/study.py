@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,14 +73,14 @@ def choose(
     where = ("--directory", str(results)) if directory else ()
     if configfile or config:
         options = _options(configfile, config)
-        chosen = f"{' '.join(options)}, as asked for"
+        chosen = f"{shlex.join(options)}, as asked for"
     else:
         last = next(iter(newest_runs(results)), None)
         options = () if last is None else options_of(last)
         if last is None:
             chosen = f"{DEFAULT} (nothing has run here yet)"
         else:
-            chosen = f"{' '.join(options) or DEFAULT}, as in the last run here"
+            chosen = f"{shlex.join(options) or DEFAULT}, as in the last run here"
     dataset = _dataset(folder, options)
     return Study(folder, results, (*where, *options), tuple(targets), chosen, dataset)
 

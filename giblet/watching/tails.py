@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from giblet.errors import WatchError
-from giblet.watching.runlog import LoggedJob, Run, is_going
+from giblet.watching.runlog import LoggedJob, Run, is_going, slurm_log
 
 # Read from the end of a file at once; a log's last lines are in there.
 _BLOCK = 1 << 16
+_ERROR = re.compile(r"[\w.]+(Error|Exception|Interrupt|Exit|Warning)\b")
 
 
 @dataclass(frozen=True)
@@ -74,19 +76,8 @@ def _title(job: LoggedJob) -> str:
 
 
 def _paths(job: LoggedJob, folder: Path) -> tuple[Path, ...]:
-    named = [folder / path for path in job.logs]
-    if job.slurm_log:
-        named.append(_slurm_log(folder / job.slurm_log))
-    elif job.slurm_id:
-        # A task of an array writes to a file whose name Snakemake does not print.
-        named += sorted((folder / ".snakemake" / "slurm_logs").glob(f"**/{job.slurm_id}.log"))
-    return tuple(dict.fromkeys(path for path in named if path.exists()))
-
-
-def _slurm_log(path: Path) -> Path:
-    """The log of a task of an array lies one folder up from where the plugin says."""
-    above = path.parent.parent / path.name
-    return above if not path.exists() and above.exists() else path
+    named = [*(folder / path for path in job.logs), slurm_log(job, folder)]
+    return tuple(path for path in named if path is not None and path.exists())
 
 
 def last_lines(path: Path, n_lines: int) -> tuple[list[str], int]:
@@ -99,10 +90,23 @@ def last_lines(path: Path, n_lines: int) -> tuple[list[str], int]:
             start -= step
             handle.seek(start)
             content = handle.read(step) + content
-    lines = content.decode("utf-8", errors="replace").splitlines()
+    lines = content.decode("utf-8", errors="replace").removesuffix("\n").split("\n")
+    lines = [] if lines == [""] else lines
     # A bar that was redrawn in place is shown as it stood last.
     shown = [line.rsplit("\r", 1)[-1] for line in lines]
     return shown[len(shown) - n_lines :] if n_lines < len(shown) else shown, end
+
+
+def last_error(folder: Path, logs: Sequence[str]) -> str:
+    """The error that a job's log ends with, as ``giblet.jobs`` writes it; empty without one."""
+    for name in logs:
+        try:
+            lines, _ = last_lines(folder / name, 1)
+        except OSError:
+            continue
+        if lines and _ERROR.match(lines[0]):
+            return lines[0]
+    return ""
 
 
 def follow(places: dict[Path, int], poll_s: float = 0.5) -> Iterator[tuple[Path, str]]:

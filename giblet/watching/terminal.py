@@ -130,12 +130,16 @@ def _job(job: JobState) -> Iterator[Any]:
 
 
 def _stale(status: Status) -> Iterator[Any]:
-    if status.stale:
-        yield ""
-        yield _line(("yellow", "stale"), ("", ": made before something changed"))
-    for one in status.stale:
+    if not status.stale:
+        return
+    yield ""
+    yield _line(("yellow", "stale"), ("", ": made before something changed"))
+    causes = [one for one in status.stale if not one.follows] or status.stale[:1]
+    for one in causes:
         jobs = f" ({one.jobs} jobs)" if one.jobs > 1 else ""
         yield _line(("", f"    {one.rule}{jobs}"), ("dim", f"  {one.reason}"))
+    if len(status.stale) > len(causes):
+        yield _line(("dim", f"    and {len(status.stale) - len(causes)} rules that follow"))
 
 
 def _trainings(trainings: list[TrainingState]) -> Iterator[Any]:
@@ -177,8 +181,7 @@ def _machine(one: TrainingState) -> str:
         "" if one.trs_per_s is None else f"{one.trs_per_s:.3g} TRs/s",
         f"{one.device or 'unknown device'} x {one.world_size or 1}",
         "" if one.gpu_memory_gb is None else f"{one.gpu_memory_gb:.1f} GB of GPU memory",
-        # A share or per cent: both are in use.
-        "" if gpu is None else f"GPU {gpu if gpu > 1 else 100 * gpu:.0f} % busy",
+        "" if gpu is None else f"GPU {gpu:.0f} % busy",
         "" if one.loading_share is None else f"{100 * one.loading_share:.0f} % of the time loading",
         "" if one.host is None else f"{one.host}, process {one.pid}",
         "" if one.slurm_job_id is None else f"Slurm job {one.slurm_job_id}",

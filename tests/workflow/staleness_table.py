@@ -477,6 +477,9 @@ MODULES = {
     "giblet.brain.scans": {"brain_run", "brain_space"},
     "giblet.brain.series": {"brain_run", "brain_space"},
     "giblet.brain.space": {"brain_space"},
+    "giblet.cli.logs": set(),
+    "giblet.cli.main": set(),
+    "giblet.cli.status": set(),
     "giblet.config": {"validate_report"},
     "giblet.errors": EVERY,
     "giblet.features.audio": LOADING | {"features_audio"},
@@ -667,6 +670,17 @@ MODULES = {
     "giblet.validate.truth": FITTING | {"validate_fmri_scores"},
     "giblet.validate.video": {"validate_video_figures", "validate_video_scores"},
     "giblet.validate.video_figures": {"validate_video_figures"},
+    "giblet.watching.collect": set(),
+    "giblet.watching.disk": set(),
+    "giblet.watching.plan": set(),
+    "giblet.watching.records": set(),
+    "giblet.watching.runlog": set(),
+    "giblet.watching.slurm": set(),
+    "giblet.watching.state": set(),
+    "giblet.watching.study": set(),
+    "giblet.watching.tails": set(),
+    "giblet.watching.terminal": set(),
+    "giblet.watching.training": set(),
 }
 
 SCRIPTS = {
