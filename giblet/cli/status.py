@@ -54,34 +54,39 @@ def _seconds(text: str) -> float:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show the status, once or again and again."""
+    state = _look(arguments)
+    try:
+        while arguments.watch and state == "going":
+            time.sleep(arguments.watch)
+            state = _look(arguments)
+    except KeyboardInterrupt:
+        print()
+    return EXIT_STATUS[state]
+
+
+def _look(arguments: argparse.Namespace) -> str:
+    """Show the status once; the state that the study is in."""
     from rich.console import Console
 
     from giblet.watching.collect import collect
     from giblet.watching.study import choose
     from giblet.watching.terminal import clock, show
 
+    # Chosen anew each time: another run may have been started.
+    study = choose(
+        Path.cwd(),
+        configfile=arguments.configfile,
+        config=arguments.config,
+        directory=arguments.directory,
+    )
+    status = collect(study)
+    if arguments.json:
+        print(json.dumps(asdict(status), indent=None if arguments.watch else 1), flush=True)
+        return status.state
     console = Console()
-    while True:
-        # Chosen anew each time: another run may have been started.
-        study = choose(
-            Path.cwd(),
-            configfile=arguments.configfile,
-            config=arguments.config,
-            directory=arguments.directory,
-        )
-        status = collect(study)
-        if arguments.json:
-            print(json.dumps(asdict(status), indent=None if arguments.watch else 1), flush=True)
-        else:
-            if arguments.watch and console.is_terminal:
-                console.clear()
-            show(status, console)
-            if arguments.watch:
-                console.print(f"[dim]{clock(status)}, again in {arguments.watch:g} s[/]")
-        going = status.run is not None and status.run.state == "going"
-        if not arguments.watch or not (going or status.state == "going"):
-            return EXIT_STATUS[status.state]
-        try:
-            time.sleep(arguments.watch)
-        except KeyboardInterrupt:
-            return EXIT_STATUS[status.state]
+    if arguments.watch and console.is_terminal:
+        console.clear()
+    show(status, console)
+    if arguments.watch:
+        console.print(f"[dim]{clock(status)}, every {arguments.watch:g} s[/]")
+    return status.state

@@ -67,17 +67,15 @@ def collect(study: Study) -> Status:
 
 
 def _plan(study: Study, problems: list[str]) -> Plan | None:
-    while True:
-        # A job that ends at this moment can put a dry run out of step: once more then.
-        newest = next(newest_runs(study.results), None)
-        again = newest is not None and is_going(newest)
+    newest = next(newest_runs(study.results), None)
+    # A job that ends at this moment can put a dry run out of step: once more then.
+    for tries_left in (1, 0) if newest is not None and is_going(newest) else (0,):
         try:
             return make_plan(study)
         except WatchError as error:
-            if not again or problems:
-                problems[:] = [f"the study cannot be planned: {error}"]
-                return None
-            problems.append(str(error))
+            if not tries_left:
+                problems.append(f"the study cannot be planned: {error}")
+    return None
 
 
 def find_run(study: Study, dataset: str | None) -> Run | None:
@@ -225,12 +223,11 @@ def _causes(reason: str) -> list[str]:
 
 
 def _run_state(run: Run, going: bool) -> RunState:
-    started = [job.started for job in run.jobs.values() if job.started is not None]
     return RunState(
         state="going" if going else "ended" if run.ended else "killed",
         command=run.header.get("Command", ""),
         host=run.header.get("Host", ""),
-        started=min(started, default=None) if _began(run) is None else _began(run),
+        started=_began(run),
         steps_done=run.steps_done,
         steps=run.steps,
         log=str(run.path),
@@ -239,10 +236,11 @@ def _run_state(run: Run, going: bool) -> RunState:
 
 
 def _began(run: Run) -> float | None:
+    """When a run was started, or else its first job; its header may be left out."""
     try:
         return time.mktime(time.strptime(run.header["Date"], "%Y-%m-%d %H:%M:%S"))
     except (KeyError, ValueError):
-        return None
+        return min((job.started for job in run.jobs.values() if job.started), default=None)
 
 
 def _overall(plan: Plan | None, jobs: Iterable[JobState], going: bool) -> str:

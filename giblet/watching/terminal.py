@@ -110,12 +110,12 @@ def _jobs(status: Status) -> Iterator[Any]:
     kept = sorted(status.jobs, key=lambda job: job.state != "failed")[:MAX_JOBS]
     for job in status.jobs:
         if job in kept:
-            yield from _job(job)
+            yield from _job(job, status.folder)
     if len(status.jobs) > len(kept):
         yield _line(("dim", f"... and {len(status.jobs) - len(kept)} more, see --json"))
 
 
-def _job(job: JobState) -> Iterator[Any]:
+def _job(job: JobState, folder: str) -> Iterator[Any]:
     wildcards = "".join(f" {name}={value}" for name, value in job.wildcards.items())
     again = f"  attempt {job.attempt}" if job.attempt > 1 else ""
     time_s = "" if job.seconds is None else f"  {span(job.seconds)}"
@@ -126,7 +126,7 @@ def _job(job: JobState) -> Iterator[Any]:
     if job.message:
         yield _line(("dim", "    why  "), ("", job.message))
     for path in [*job.logs, *([job.slurm_log] if job.slurm_log else [])]:
-        yield _line(("dim", "    log  "), ("", path))
+        yield _line(("dim", "    log  "), ("", path.removeprefix(f"{folder}/")))
 
 
 def _stale(status: Status) -> Iterator[Any]:
