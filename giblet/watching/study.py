@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +81,10 @@ def choose(
             chosen = f"{DEFAULT} (nothing has run here yet)"
         else:
             chosen = f"{shlex.join(options) or DEFAULT}, as in the last run here"
-    dataset = _dataset(folder, options)
+    # The workflow's own file is looked for in the working directory, files named on the
+    # command line where it was typed.
+    files = (results / DEFAULT, *(folder / name for name in _parsed(options).configfile))
+    dataset = _dataset(files, _parsed(options).config)
     return Study(folder, results, (*where, *options), tuple(targets), chosen, dataset)
 
 
@@ -89,8 +92,6 @@ def options_of(run: Run) -> tuple[str, ...]:
     """Options in the command line of a run that choose the study."""
     # The first word is the program.
     known = _parsed(run.header.get("Command", "").split()[1:])
-    if known is None:
-        return ()
     # The log has lost the quotes around values with spaces: a word without a key goes on.
     settings: list[str] = []
     for word in known.config:
@@ -102,7 +103,7 @@ def options_of(run: Run) -> tuple[str, ...]:
     return (*_options(known.configfile, settings), *profile)
 
 
-def _parsed(words: Sequence[str]) -> argparse.Namespace | None:
+def _parsed(words: Sequence[str]) -> argparse.Namespace:
     """Options that choose a study among those of a command line of ``snakemake``."""
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
@@ -110,23 +111,21 @@ def _parsed(words: Sequence[str]) -> argparse.Namespace | None:
     parser.add_argument("--profile")
     try:
         return parser.parse_known_args(words)[0]
-    except (argparse.ArgumentError, SystemExit):
-        return None
+    except (argparse.ArgumentError, SystemExit):  # not one that snakemake took
+        return parser.parse_args([])
 
 
-def _dataset(folder: Path, options: Sequence[str]) -> str | None:
+def _dataset(files: Iterable[Path], settings: Iterable[str]) -> str | None:
     """The last word on the data set's name: files in their order, then ``--config``."""
-    known = _parsed(options)
-    assert known is not None
     found = None
-    for name in (DEFAULT, *known.configfile):
+    for path in files:
         try:
-            loaded = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
+            loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, yaml.YAMLError):
             continue
         if isinstance(loaded, dict) and "dataset" in loaded:
             found = str(loaded["dataset"])
-    for setting in known.config:
+    for setting in settings:
         key, _, value = setting.partition("=")
         found = value if key == "dataset" else found
     return found

@@ -11,8 +11,10 @@ from typing import Any
 
 from giblet.watching.state import CheckpointState, TensorBoard, TrainingState
 
-# A training says something at every evaluation and at least every few seconds between.
+# A training says something every few seconds, but for the time of a long evaluation.
 SILENT_AFTER_S = 120
+# One whose process is not there is given less; in a container a process may not be seen.
+GONE_AFTER_S = 15
 _ACTIVE = ("starting", "training")
 _KEYS = tuple(
     part.name
@@ -37,8 +39,8 @@ def trainings(folder: Path, dataset: str, now: float | None = None) -> list[Trai
 def read_progress(path: Path, root: Path, now: float) -> TrainingState | None:
     """One training; None for a file that is gone or is not such a file.
 
-    A training that says it is at work but has said nothing for two minutes, or whose process
-    is gone from this host, is ``silent``.
+    A training that says it is at work but has said nothing for two minutes, or for some seconds
+    and its process is gone from this host, is ``silent``.
     """
     try:
         said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -48,8 +50,9 @@ def read_progress(path: Path, root: Path, now: float) -> TrainingState | None:
         return None
     silent_s = None
     quiet_s = now - updated
-    if state in _ACTIVE and (quiet_s > SILENT_AFTER_S or _is_gone(said)):
-        state, silent_s = "silent", max(quiet_s, 0.0)
+    limit_s = GONE_AFTER_S if _is_gone(said) else SILENT_AFTER_S
+    if state in _ACTIVE and quiet_s > limit_s:
+        state, silent_s = "silent", quiet_s
     elif state not in (*_ACTIVE, "stopped", "finished", "failed"):
         return None
     known: dict[str, Any] = {key: said.get(key) for key in _KEYS}

@@ -91,7 +91,7 @@ def new_toy(tmp_path):
     return make(tmp_path / "toy")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def toy(tmp_path_factory):
     """The workflow after a run with a failure. Do not change it."""
     made = make(tmp_path_factory.mktemp("watching") / "toy")

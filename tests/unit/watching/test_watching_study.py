@@ -77,6 +77,21 @@ def test_after_a_failure(toy):
     assert (status.run.state, status.run.steps_done, status.run.steps) == ("ended", 2, 4)
 
 
+def test_another_working_directory(new_toy, monkeypatch, capsys):
+    work = new_toy.folder / "work"
+    shutil.copytree(new_toy.folder / "config", work / "config")
+    (work / "config" / "config.yaml").write_text("dataset: elsewhere\nwidth: 3\n")
+    shutil.copy(new_toy.folder / "in.txt", work)
+    done = new_toy.snakemake("--directory", "work", "results/elsewhere/brain/a_1.txt")
+    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(new_toy.folder)
+    assert main(["status", "--json", "--directory", "work"]) == 4
+    status = json.loads(capsys.readouterr().out)
+    assert (status["dataset"], status["folder"]) == ("elsewhere", str(work))
+    assert [one["done"] for one in status["stages"]] == [1, 0]
+    assert (status["run"]["steps_done"], status["run"]["state"]) == (1, "ended")
+
+
 def test_a_failure_that_was_mended_otherwise_is_one_no_more(toy, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(toy.folder, folder)

@@ -7,7 +7,13 @@ import sys
 
 import pytest
 
-from giblet.watching.training import SILENT_AFTER_S, last_checkpoint, tensorboard, trainings
+from giblet.watching.training import (
+    GONE_AFTER_S,
+    SILENT_AFTER_S,
+    last_checkpoint,
+    tensorboard,
+    trainings,
+)
 
 NOW = 1_800_000_000.0
 
@@ -53,14 +59,16 @@ def test_only_a_training_at_work_can_be_silent(tmp_path, state, age_s, expected)
     assert one.silent_s == (age_s if expected == "silent" else None)
 
 
-def test_a_training_whose_process_is_gone_is_silent_at_once(tmp_path):
+def test_a_training_whose_process_is_gone_is_silent_sooner(tmp_path):
     here = os.uname().nodename
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    write(tmp_path, "alive", host=here, pid=os.getpid())
-    write(tmp_path, "gone", host=here, pid=ended.pid)
+    before = NOW - GONE_AFTER_S - 1
+    write(tmp_path, "alive", host=here, pid=os.getpid(), updated=before)
+    write(tmp_path, "gone", host=here, pid=ended.pid, updated=before)
+    write(tmp_path, "unseen", host=here, pid=ended.pid, updated=NOW - 2)
     states = {one.name: one.state for one in trainings(tmp_path, "toy", NOW)}
-    assert states == {"alive": "training", "gone": "silent"}
+    assert states == {"alive": "training", "gone": "silent", "unseen": "training"}
 
 
 @pytest.mark.parametrize(
