@@ -1,7 +1,12 @@
 """Which study is meant, what is left of it, and how it all joins, with the installed Snakemake."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -180,3 +185,32 @@ def test_exit_status_without_a_workflow(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["status"]) == 1
     assert "giblet status:" in capsys.readouterr().err
+
+
+def test_a_run_that_was_killed(new_toy):
+    """Its jobs were at work and never ended; while it went they were running."""
+    bad = new_toy.folder / "Snakefile"
+    bad.write_text(bad.read_text().replace("cat quoted.txt > {log}; exit 3", "sleep 300"))
+    run = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--cores", "1", "results/toy/train/bad.txt"],
+        cwd=new_toy.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not (new_toy.logs and "rule bad:" in new_toy.logs[-1].read_text()):
+            assert run.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        status = collect(choose(new_toy.folder))
+        assert (status.state, status.run.state) == ("going", "going")
+        assert [(job.state, job.rule) for job in status.jobs] == [("running", "bad")]
+    finally:
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+    status = collect(choose(new_toy.folder))
+    assert (status.state, status.run.state) == ("failed", "killed")
+    (job,) = status.jobs
+    assert job.message == "interrupted: the Snakemake that started it has gone"
