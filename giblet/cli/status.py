@@ -12,6 +12,10 @@ import json
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from giblet.watching.state import Status
 
 HELP = "what is done, left, running and failed, and how training goes"
 EXIT_STATUS = {"done": 0, "going": 0, "failed": 3, "idle": 4}
@@ -54,18 +58,24 @@ def _seconds(text: str) -> float:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show the status, once or again and again."""
-    state = _look(arguments)
+    status = _look(arguments)
     try:
-        while arguments.watch and state == "going":
+        while arguments.watch and _goes_on(status):
             time.sleep(arguments.watch)
-            state = _look(arguments)
+            status = _look(arguments)
     except KeyboardInterrupt:
         print()
-    return EXIT_STATUS[state]
+    return EXIT_STATUS[status.state]
 
 
-def _look(arguments: argparse.Namespace) -> str:
-    """Show the status once; the state that the study is in."""
+def _goes_on(status: Status) -> bool:
+    """Whether there is more to come; a run can go on after a job that failed."""
+    going = status.run is not None and status.run.state == "going"
+    return going or any(job.state != "failed" for job in status.jobs)
+
+
+def _look(arguments: argparse.Namespace) -> Status:
+    """Show the status once."""
     from rich.console import Console
 
     from giblet.watching.collect import collect
@@ -82,11 +92,11 @@ def _look(arguments: argparse.Namespace) -> str:
     status = collect(study)
     if arguments.json:
         print(json.dumps(asdict(status), indent=None if arguments.watch else 1), flush=True)
-        return status.state
+        return status
     console = Console()
     if arguments.watch and console.is_terminal:
         console.clear()
     show(status, console)
     if arguments.watch:
         console.print(f"[dim]{clock(status)}, every {arguments.watch:g} s[/]")
-    return status.state
+    return status

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,8 @@ from giblet.watching.collect import collect
 from giblet.watching.plan import make_plan
 from giblet.watching.runlog import Run
 from giblet.watching.study import choose, options_of
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def command(text):
@@ -207,10 +210,21 @@ def test_a_run_that_was_killed(new_toy):
         status = collect(choose(new_toy.folder))
         assert (status.state, status.run.state) == ("going", "going")
         assert [(job.state, job.rule) for job in status.jobs] == [("running", "bad")]
+        watching = subprocess.Popen(
+            [sys.executable, "-m", "giblet.cli.main", "status", "--json", "--watch", "1"],
+            cwd=new_toy.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert json.loads(watching.stdout.readline())["state"] == "going"
     finally:
         os.killpg(run.pid, signal.SIGKILL)
         run.wait()
-    status = collect(choose(new_toy.folder))
-    assert (status.state, status.run.state) == ("failed", "killed")
-    (job,) = status.jobs
-    assert job.message == "interrupted: the Snakemake that started it has gone"
+    # Whoever watches is told, and need not watch any longer.
+    output, _ = watching.communicate(timeout=120)
+    assert watching.returncode == 3
+    status = json.loads(output.splitlines()[-1])
+    assert (status["state"], status["run"]["state"]) == ("failed", "killed")
+    (job,) = status["jobs"]
+    assert job["message"] == "interrupted: the Snakemake that started it has gone"
