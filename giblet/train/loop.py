@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from giblet.model.dropout import draw_dropout
 from giblet.store import replacing
 from giblet.train.batches import drawn_batch
 from giblet.train.build import build_network, save_weights, set_code_frequencies
@@ -230,7 +231,7 @@ class Training:
             step=step,
         )
         self.net.train()
-        torch.manual_seed(self.seed * 1_000_003 + step)
+        draw_dropout(self.net, self.seed, step, range(len(batch.windows)))
         for group in self.optimizer.param_groups:
             group["lr"] = group["scale"] * learning_rate(step, self.settings)
         with torch.autocast(

@@ -527,6 +527,7 @@ MODULES = {
     "giblet.model.basis": NETWORK,
     "giblet.model.describe": set(),
     "giblet.model.diagram": set(),
+    "giblet.model.dropout": NETWORK,
     "giblet.model.full_size": set(),
     "giblet.model.brain": NETWORK,
     "giblet.model.heads": NETWORK,
