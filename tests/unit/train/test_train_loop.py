@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from giblet.errors import ModelError, TrainError
 from giblet.model.within_tr import WITHIN_TR
-from giblet.train import loop, optim
+from giblet.train import fit, loop, optim
 from giblet.train.history import COLUMNS
 from giblet.validate.delays import voxel_delays
 from tests.support.networks import NETWORK, TRAINING, train
@@ -353,7 +353,7 @@ def test_settings_are_those_of_the_schema():
         schema = yaml.safe_load((ROOT / f"config/schemas/{block}.schema.yaml").read_text())
         leaves = {k for k, part in schema["properties"].items() if "type" in part}
         assert leaves == used
-    assert set(loop.TRAINING) == set(TRAINING)
+    assert set(fit.TRAINING) == set(TRAINING)
 
 
 def test_learning_rate_warms_up_and_falls():
