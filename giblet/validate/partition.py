@@ -157,13 +157,18 @@ def _mean_draws(
 ) -> dict[str, Scores]:
     """Mean r^2 of each region over resampled blocks, the same blocks for every subset."""
     block = tests.blocks(settings.block_trs)
-    n_draws = settings.n_bootstrap if block.max(initial=0) > 0 else 0
+    n_draws = settings.n_bootstrap if len(np.unique(block)) > 1 else 0
     total = {name: np.zeros(n_draws) for name in inside}
     for start in range(0, measured.shape[1], COLUMNS_AT_ONCE):
         part = slice(start, start + COLUMNS_AT_ONCE)
         rng = np.random.default_rng(settings.seed)
         r = bootstrap_correlations(
-            measured[:, part], guess[:, part], block, settings.n_bootstrap, rng
+            measured[:, part],
+            guess[:, part],
+            block,
+            settings.n_bootstrap,
+            rng,
+            n_blocks=tests.n_blocks(settings.block_trs),
         )
         r2 = np.maximum(r, 0) ** 2
         for name, here in inside.items():

@@ -89,7 +89,7 @@ def score_text(
         check_predictions(predicted, tests)
         sentences = load_sentences(study_file, texts)
         mean = study_file["stats/text/mean"][:]
-        scorer = Scorer(table, settings, tests)
+        scorer = Scorer(table, settings)
         for source, subject, own, found in _sources(study_file, predicted, ridge, tests):
             number = np.concatenate(
                 [sentences.of_tr[r][t] for r, t in zip(own.runs, own.trs, strict=True)]
