@@ -88,6 +88,7 @@ rule validate_video:
     input:
         if_has("video", rules.validate_video_scores.output),
         if_has("video", rules.validate_video_figures.output),
+        if_has("video", rules.validate_video_triptychs.output),
 
 
 rule validate_text:

@@ -14,7 +14,7 @@ GRID = (2, 2)
 SETTINGS = Settings(0, 100, 100, 4, 3.0, 3.0)
 
 
-def tests_of(*lengths):
+def made(*lengths):
     trs = np.concatenate([100 * k + np.arange(n) for k, n in enumerate(lengths)])
     return TestSet(("run-1",), (1000,), (trs,), Fraction(3, 2), ("sub-01",))
 
@@ -46,7 +46,7 @@ def test_long_films_are_done_in_pieces(monkeypatch):
 def test_r_is_scipys_over_time_within_a_segment():
     true, other = film(30, seed=1), film(30, seed=2)
     mixed = ((true.astype(int) + other) // 2).astype(np.uint8)
-    r, draws, n = motion_r(true, mixed, tests_of(30), SETTINGS, GRID)
+    r, draws, n = motion_r(true, mixed, made(30), SETTINGS, GRID)
     x, y = motion_energy(true, GRID), motion_energy(mixed, GRID)
     expected = [stats.pearsonr(x[:, k], y[:, k]).statistic for k in range(4)]
     assert r == pytest.approx(np.mean(expected), abs=1e-9)
@@ -56,7 +56,7 @@ def test_r_is_scipys_over_time_within_a_segment():
 
 def test_the_same_film_is_perfect_even_with_its_brightness_turned_round():
     true = film(20)
-    tests = tests_of(12, 8)
+    tests = made(12, 8)
     assert motion_r(true, true, tests, SETTINGS, GRID)[0] == pytest.approx(1)
     assert motion_r(true, 255 - true, tests, SETTINGS, GRID)[0] == pytest.approx(1)
     assert motion_r(true, true, tests, SETTINGS, GRID)[2] == 18
@@ -66,14 +66,14 @@ def test_cuts_between_segments_are_no_motion():
     true = film(20)
     jump = true.copy()
     jump[12:] = 255 - jump[12:]
-    assert motion_r(true, jump, tests_of(12, 8), SETTINGS, GRID)[0] == pytest.approx(1)
-    assert motion_r(true, jump, tests_of(20), SETTINGS, GRID)[0] < 0.99
+    assert motion_r(true, jump, made(12, 8), SETTINGS, GRID)[0] == pytest.approx(1)
+    assert motion_r(true, jump, made(20), SETTINGS, GRID)[0] < 0.99
 
 
 def test_a_still_picture_has_none_and_a_still_film_nothing_to_match():
     true = film(20)
     still = np.broadcast_to(true[:1, :1], true.shape)
-    assert motion_r(true, still, tests_of(20), SETTINGS, GRID)[0] == 0
-    r, draws, n = motion_r(still, true, tests_of(20), SETTINGS, GRID)
+    assert motion_r(true, still, made(20), SETTINGS, GRID)[0] == 0
+    r, draws, n = motion_r(still, true, made(20), SETTINGS, GRID)
     assert np.isnan(r)
     assert (len(draws), n) == (0, 0)

@@ -102,7 +102,7 @@ def test_ms_ssim_of_one_scale_is_ssim_and_forgives_coarse_likeness():
     smooth = (255 * (smooth - smooth.min()) / np.ptp(smooth)).astype(np.uint8)
     noise = np.random.default_rng(0).normal(0, 20, smooth.shape)
     noisy = np.clip(smooth + noise, 0, 255).astype(np.uint8)
-    assert ms_ssim(smooth, noisy) > 0.8 > 0.5 > ssim(smooth, noisy)
+    assert ms_ssim(smooth, noisy) > 0.75 > 0.5 > ssim(smooth, noisy)
 
 
 def test_edge_r_is_the_correlation_of_sobel_gradients():
