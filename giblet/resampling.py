@@ -91,3 +91,13 @@ def percentile_interval(draws: Array) -> tuple[float, float]:
         return float("nan"), float("nan")
     low, high = np.nanpercentile(draws, [2.5, 97.5])
     return float(low), float(high)
+
+
+def around(value: float, draws: Array) -> Array:
+    """Draws moved so that their mean is the value.
+
+    For what is cut off at 0, as ceilings are: resampling adds noise to what has noise already, so
+    where there is little to find all draws lie above the value, by about as much as the value lies
+    above the truth. What they tell is the spread.
+    """
+    return draws - np.nanmean(draws) + value if len(draws) else draws

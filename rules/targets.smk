@@ -74,6 +74,7 @@ rule validate_fmri:
     input:
         rules.validate_fmri_scores.output,
         rules.validate_fmri_figures.output,
+        rules.validate_fmri_surface.output,
         SHOWN_MAPS,
 
 
@@ -94,6 +95,7 @@ rule validate_video:
 rule validate_text:
     input:
         if_has("text", rules.validate_text_scores.output),
+        if_has("text", rules.validate_text_regions.output),
         if_has("text", rules.validate_text_figures.output),
 
 

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from giblet.brain.isc import Draws, Shared, study_isc
 from giblet.brain.repeats import study_repeats
 from giblet.errors import BrainError
-from giblet.resampling import percentile_interval
+from giblet.resampling import around, percentile_interval
 from giblet.store import writing
 from giblet.timing import Exact
 
@@ -220,8 +220,11 @@ class _Found:
             return {"mean": unknown, "median": unknown}
         half = (self.counts.cumsum(1) * 2 >= self.n).argmax(1) * BIN
         return {
-            "mean": (float(np.nanmean(ceiling)), *percentile_interval(self.sums / self.n)),
-            "median": (float(np.nanmedian(ceiling)), *percentile_interval(half)),
+            name: (value, *percentile_interval(around(value, drawn)))
+            for name, value, drawn in (
+                ("mean", float(np.nanmean(ceiling)), self.sums / self.n),
+                ("median", float(np.nanmedian(ceiling)), half),
+            )
         }
 
 

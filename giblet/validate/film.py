@@ -69,7 +69,11 @@ def encode(
         stream.height, stream.width = first.shape[:2]
         stream.pix_fmt = "yuv420p"
         stream.thread_count = 1
-        heard = None if sound is None else container.add_stream("aac", rate=sound.rate_hz)
+        heard = (
+            None
+            if sound is None
+            else container.add_stream("aac", rate=sound.rate_hz, layout="mono")
+        )
         parts = iter(()) if sound is None else _sound_frames(sound)
         for number, one in enumerate(chain([first], pictures)):
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(one), format="rgb24")

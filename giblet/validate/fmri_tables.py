@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from giblet.resampling import Array, bootstrap_correlations, percentile_interval
+from giblet.resampling import Array, around, bootstrap_correlations, percentile_interval
 from giblet.validate.fmri_voxels import Voxels
 from giblet.validate.settings import Settings
 from giblet.validate.statistics import fdr, pearson
@@ -38,7 +38,7 @@ def add_voxel_metrics(table: MetricTable, voxels: Voxels, subject: str, settings
         for name, over in (("r_mean", np.mean), ("r_median", np.median)):
             value = float(over(voxels.ceiling[known]))
             drawn = over(voxels.ceiling_draws[:, known].astype(np.float32), axis=1)
-            n_known = int(known.sum())
+            drawn, n_known = around(value, drawn), int(known.sum())
             table.add(name, "r", "ceiling", value, subject=subject, draws=drawn, n=n_known)
     for name in ("r_mean", "r_median"):
         table.add(name, "r", "chance", 0.0, subject=subject, n=n)
@@ -125,9 +125,9 @@ def by_region(
             yield _region_row(name, source, subject, value, drawn, int(here.sum()), p)
         known = here & np.isfinite(voxels.ceiling)
         if known.any():
-            drawn = voxels.ceiling_draws[:, known].mean(1, dtype=np.float32)
-            draws.setdefault((name, "ceiling"), []).append(drawn)
             value = float(voxels.ceiling[known].mean())
+            drawn = around(value, voxels.ceiling_draws[:, known].mean(1, dtype=np.float32))
+            draws.setdefault((name, "ceiling"), []).append(drawn)
             yield _region_row(name, "ceiling", subject, value, drawn, int(known.sum()))
 
 

@@ -11,7 +11,7 @@ from matplotlib import image
 
 from giblet.validate.audio_figures import draw_audio
 from giblet.validate.fmri_figures import canonical, draw_fmri
-from giblet.validate.text_figures import draw_text
+from giblet.validate.text_figures import draw_text, draw_text_regions
 from giblet.validate.video import score_video
 from giblet.validate.video_figures import KINDS, choose_examples, draw_video
 from giblet.validate.video_panels import write_triptychs
@@ -27,17 +27,21 @@ def files(tmp_path_factory):
     return make_validate_files(tmp_path_factory.mktemp("files"))
 
 
+def tables(files):
+    return [files / "fmri" / f"{n}.csv" for n in ("metrics", "by_region", "by_run", "partition")]
+
+
 @pytest.mark.parametrize("kind", ["voxels", "parcels"])
 def test_fmri_figures(files, tmp_path, kind):
     shutil.copy(files / "fmri" / "voxels.h5", tmp_path / "voxels.h5")
     with h5py.File(tmp_path / "voxels.h5", "a") as file:
         file.attrs["kind"] = kind
         file["sub-02/r"][:5] = np.nan
-    table = files / "fmri" / "by_region.csv"
-    parts = files / "fmri" / "partition.csv"
-    draw_fmri(tmp_path / "voxels.h5", table, parts, tmp_path, n_slices=3, **SMALL)
-    names = [f"{s}_{m}" for s in ("sub-01", "sub-02") for m in ("r", "r_normalised", "q")]
+    draw_fmri(tmp_path / "voxels.h5", *tables(files), tmp_path, n_slices=3, **SMALL)
+    maps = ("r", "r_normalised", "q", "delay_s", "best")
+    names = [f"{s}_{m}" for s in ("sub-01", "sub-02") for m in maps]
     names += ["glass_r", "glass_r_ridge", "glass_delay", "model_vs_ridge", "regions"]
+    names += ["subjects", "runs"]
     names += ["partition", *(f"glass_unique_{m}" for m in ("video", "audio", "text"))]
     for name in names:
         pixels = image.imread(tmp_path / f"{name}.png")
@@ -51,9 +55,7 @@ def test_all_unknown_scores_still_make_figures(files, tmp_path):
         for subject in ("sub-01", "sub-02"):
             file[f"{subject}/r_normalised"][:] = np.nan
             file[f"{subject}/q_ridge"][:] = 1
-    table = files / "fmri" / "by_region.csv"
-    parts = files / "fmri" / "partition.csv"
-    draw_fmri(tmp_path / "voxels.h5", table, parts, tmp_path, n_slices=2, **SMALL)
+    draw_fmri(tmp_path / "voxels.h5", *tables(files), tmp_path, n_slices=2, **SMALL)
     assert (tmp_path / "sub-01_r_normalised.png").exists()
 
 
@@ -86,6 +88,12 @@ def test_retrieval_figure(files, tmp_path):
     empty.to_csv(tmp_path / "empty.tsv", sep="\t", index=False)
     draw_text(tmp_path / "empty.tsv", tmp_path / "none.png", **SMALL)
     assert (tmp_path / "none.png").exists()
+    regions = files / "text" / "by_region.csv"
+    draw_text_regions(regions, tmp_path / "regions.png", **SMALL)
+    assert image.imread(tmp_path / "regions.png").std() > 0.05
+    pd.read_csv(regions).head(0).to_csv(tmp_path / "no.csv", index=False)
+    draw_text_regions(tmp_path / "no.csv", tmp_path / "no.png", **SMALL)
+    assert (tmp_path / "no.png").exists()
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +158,7 @@ def test_triptychs_are_the_three_films_beside_each_other_with_the_sound(inputs, 
         luma = [x @ np.array([0.299, 0.587, 0.114]) for x in (cells, frames.astype(float))]
         assert np.corrcoef(luma[0].ravel(), luma[1].ravel())[0, 1] > 0.98, place
     with av.open(str(tmp_path / "run-1_triptych.mp4")) as film:
+        assert film.streams.audio[0].channels == 1
         heard = np.concatenate([f.to_ndarray()[0] for f in film.decode(audio=0)])
     original, _ = soundfile.read(inputs.audio[0])
     first, last = 18000 * whole[0], 18000 * (whole[-1] + 1)
