@@ -93,4 +93,4 @@ def _draw_bars(
         axis.axhline(0, color="0.3", lw=0.8)
         axis.set_xticks(np.arange(len(names)), names, rotation=30, ha="right", fontsize=8)
         axis.set(ylabel=label)
-        axis.legend(fontsize=7)
+        axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))

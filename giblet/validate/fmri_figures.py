@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,10 @@ LOOKS: dict[str, tuple[str, float | None, float | None, str]] = {
     "q": ("viridis_r", 0.0, 0.1, "q (FDR)"),
     "delay_s": ("cividis", None, None, "delay of the response, s"),
     "unique": ("magma", 0.0, None, "variance only this explains"),
-    "best": ("", -0.5, 2.5, "picture, sound, words"),
+    "best": ("", -0.5, 2.5, ""),
 }
 # As the unique parts are coloured in partition.png.
-BEST = {"blue": "#0072b2", "orange": "#d55e00", "green": "#009e73"}
+BEST = {"picture": "#0072b2", "sound": "#d55e00", "words": "#009e73"}
 GLASS_LOOKS = {
     "r": ("magma_r", "largest r"),
     "delay_s": ("cividis", "mean delay, s"),
@@ -89,14 +90,10 @@ def draw_fmri(
 
 def _draw_best(file: h5py.File, subject: str, path: Path, dpi: int, n_slices: int) -> None:
     """Which modality explains most that no other does, where ridge predicts significantly."""
-    from matplotlib.colors import ListedColormap
-
     unique = [file[f"{subject}/partition/unique_{m}"][:] for m in MODALITY_WORDS]
     best = np.where(found_by_ridge(file, subject), np.argmax(unique, axis=0), np.nan)
-    title = f"{subject}: explained best by " + ", ".join(
-        f"{what} ({colour})" for what, colour in zip(MODALITY_WORDS.values(), BEST, strict=True)
-    )
-    _draw_map(file, best, "best", title, path, dpi, n_slices, ListedColormap(list(BEST.values())))
+    title = f"{subject}: what explains most that nothing else does"
+    _draw_map(file, best, "best", title, path, dpi, n_slices, BEST)
 
 
 def _limits(name: str, values: NDArray[Any]) -> tuple[float, float]:
@@ -112,12 +109,16 @@ def _draw_map(
     path: Path,
     dpi: int,
     n_slices: int,
-    colour_map: Any = None,
+    classes: Mapping[str, str] | None = None,
 ) -> None:
     """Axial slices, left on the left; parcels as a row of points."""
+    from matplotlib.colors import ListedColormap
+
     low, high = _limits(name, values)
+    colours: Any
     colours, _, _, label = LOOKS[name]
-    colours = colour_map or colours
+    if classes:
+        colours = ListedColormap(list(classes.values()))
     if file.attrs["kind"] != "voxels":
         with figure(path, dpi, figsize=(8, 2.5)) as (_, axis):
             axis.plot(values, ".", color=COLOURS["model"])
@@ -138,7 +139,9 @@ def _draw_map(
             image = axis.imshow(shown, cmap=colours, vmin=low, vmax=high, origin="lower")
             axis.set_axis_off()
         fig.suptitle(f"{title} (left of the picture: left of the brain)", fontsize=8)
-        fig.colorbar(image, ax=list(axes[0]), shrink=0.8, label=label)
+        bar = fig.colorbar(image, ax=list(axes[0]), shrink=0.8, label=label)
+        if classes:
+            bar.set_ticks(range(len(classes)), labels=list(classes))
 
 
 def canonical(file: h5py.File, values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:

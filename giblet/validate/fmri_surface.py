@@ -161,6 +161,7 @@ def _draw(
                 axes=axis,
                 figure=fig,
             )
+            axis.set_box_aspect(None, zoom=1.5)
             axis.set_title(f"{side}, {view}", fontsize=8)
         fig.suptitle(title, fontsize=9)
         scale = ScalarMappable(Normalize(low, high), colours)

@@ -40,8 +40,9 @@ def add_voxel_metrics(table: MetricTable, voxels: Voxels, subject: str, settings
             drawn = over(voxels.ceiling_draws[:, known].astype(np.float32), axis=1)
             drawn, n_known = around(value, drawn), int(known.sum())
             table.add(name, "r", "ceiling", value, subject=subject, draws=drawn, n=n_known)
-    for name in ("r_mean", "r_median"):
-        table.add(name, "r", "chance", 0.0, subject=subject, n=n)
+    units = {"r_mean": "r", "r_median": "r", "r_normalised_median": "share"}
+    for name, unit in units.items():
+        table.add(name, unit, "chance", 0.0, subject=subject, n=n)
 
 
 def add_discoveries(table: MetricTable, voxels: Voxels, subject: str, settings: Settings) -> None:

@@ -27,7 +27,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from giblet.resampling import bootstrap_correlations, percentile_interval
+from giblet.resampling import around, bootstrap_correlations, percentile_interval
 from giblet.validate.settings import Settings
 from giblet.validate.statistics import centred, pearson
 from giblet.validate.testset import TestSet
@@ -183,12 +183,13 @@ def partition_rows(partition: Partition, subject: str) -> Iterator[dict[str, obj
         if not region or not n:
             continue
         for subset, values in partition.parts.items():
-            low, high = percentile_interval(partition.draws[region][subset])
+            value = float(values[here].mean())
+            low, high = percentile_interval(around(value, partition.draws[region][subset]))
             yield {
                 "region": region,
                 "part": PART_NAMES[subset],
                 "subject": subject,
-                "value": float(values[here].mean()),
+                "value": value,
                 "ci_low": low,
                 "ci_high": high,
                 "n": n,

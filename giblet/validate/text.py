@@ -92,10 +92,9 @@ def score_text(
             far = far_sentences(sentences, own, settings.min_distance_s)
             among = rank_sentences(found, sentences, number, mean, far)
             _add_retrieval(table, RETRIEVAL_FAR, source, subject, among, own, settings)
-            if source != "ceiling":
-                scorer.identify(
-                    source, subject, found - mean, true - mean, own, keep=number >= 0, same=number
-                )
+            scorer.identify(
+                source, subject, found - mean, true - mean, own, keep=number >= 0, same=number
+            )
             if source in LISTED:
                 rows += _listed(own, source, subject, ranked, sentences, number)
         scorer.add_pooled()

@@ -126,7 +126,8 @@ def _metrics(
     rows = []
     for metric, unit in metrics.items():
         has_chance = metric.startswith(("identification", "retrieval", "share_sig"))
-        extra = ["ceiling"] * (not metric.startswith("identification")) + ["chance"] * has_chance
+        has_ceiling = modality != "fmri" or not metric.startswith("identification")
+        extra = ["ceiling"] * has_ceiling + ["chance"] * has_chance
         for source in sources + extra:
             whom = [*subjects, ""] if source in per_subject else [""]
             for subject in whom:
