@@ -85,9 +85,14 @@ def write_study(files: Files) -> None:
             _write_run(file, files, run, rng)
         for subject in SUBJECTS:
             file[f"stats/bold/{subject}/valid"] = np.ones(files.n_voxels, bool)
+            for name, value in (("mean", 0), ("std", 1)):
+                file[f"stats/bold/{subject}/{name}"] = np.full(files.n_voxels, value, np.float32)
         file["stats/video/mean"] = np.full((FRAMES, HEIGHT, WIDTH, 3), 128, np.float32)
         for name, width in (("text", TEXT_DIM), ("latents", LATENT_DIM)):
             file[f"stats/{name}/mean"] = np.zeros(width, np.float32)
+            file[f"stats/{name}/std"] = np.ones(width, np.float32)
+        file["stats/latents/covariance"] = np.eye(LATENT_DIM, dtype=np.float32)
+        file["stats/code_counts"] = np.ones((8, 1024), np.int64)
     _write_predictions(files, rng)
     _write_ridge(files, rng)
     with writing(files.ceiling, stage="brain", tr_s=TR_S) as file:
@@ -121,7 +126,8 @@ def _write_run(file: Any, files: Files, run: str, rng: np.random.Generator) -> N
     n = files.runs[run]
     group, folder = file.create_group(f"runs/{run}"), files.folder / run
     folder.mkdir(parents=True, exist_ok=True)
-    group["split"], group["text_valid"] = files.split(run), np.ones(n, bool)
+    group["split"] = files.split(run)
+    group["text_valid"] = group["stim_valid"] = np.ones(n, bool)
     shape = (n, FRAMES, HEIGHT, WIDTH, 3)
     chunks, packed = (1, *shape[1:]), dict(image_compression())
     video = group.create_dataset("video", shape, np.uint8, chunks=chunks, **packed)
@@ -132,6 +138,8 @@ def _write_run(file: Any, files: Files, run: str, rng: np.random.Generator) -> N
     group["text"] = words[sentence]
     n_frames = n_items(n, TR_S, as_fraction(f"{RATE_HZ}/{HOP}"))
     group["audio_index"] = tr_ranges(n, TR_S, as_fraction(f"{RATE_HZ}/{HOP}"))
+    latents = rng.standard_normal((n_frames, LATENT_DIM), np.float32)
+    group["audio_latents"] = latents.astype(np.float16)
     group["audio_codes"] = rng.integers(0, 1024, (8, n_frames)).astype(np.int16)
     group["audio_log_mel"] = rng.normal(size=(n_frames, N_MELS)).astype(np.float16)
     for subject in SUBJECTS:
@@ -204,6 +212,29 @@ def _write_ridge(files: Files, rng: np.random.Generator) -> None:
                 for name in pairs:
                     part = rng.standard_normal((n_test, files.n_voxels), np.float32)
                     parts[f"bold/{name}/{subject}/{run}"] = part.astype(np.float16)
+
+
+def predict(files: Files) -> None:
+    """The network of config/model/full.yaml, its weights as they are drawn."""
+    from safetensors.torch import save_file
+
+    from giblet.model.describe import CONFIGS, read_configs
+    from giblet.model.full_size import Sizes, network_arguments
+    from giblet.model.network import GibletNet
+    from giblet.train.predict import predict_study
+    from giblet.validate.delays import voxel_delays
+    from giblet.validate.predictions import write_predictions
+
+    folder = files.folder / "network"
+    if not (folder / "model.json").exists():
+        folder.mkdir(exist_ok=True)
+        sizes = Sizes(files.n_voxels, GRID, len(SUBJECTS), TEXT_DIM)
+        arguments = network_arguments(read_configs(CONFIGS), sizes)
+        save_file(GibletNet(**arguments).state_dict(), folder / "model.safetensors")
+        (folder / "model.json").write_text(json.dumps(arguments))
+    made = predict_study(files.study, folder)
+    out = files.out / "predictions.h5"
+    write_predictions(files.study, out, made, delay_s=voxel_delays(folder))
 
 
 def fmri_scores(files: Files) -> None:
@@ -315,6 +346,7 @@ def text_regions(files: Files) -> None:
 
 
 STEPS: tuple[Callable[[Files], None], ...] = (
+    predict,
     fmri_scores,
     fmri_maps,
     fmri_figures,
