@@ -253,22 +253,20 @@ def score_voxels(
     """
     r = np.where(valid, pearson(measured, predicted), np.nan)
     block = tests.blocks(settings.block_trs)
-    parts = []
+    n_draws = settings.n_bootstrap if len(np.unique(block)) > 1 else 0
+    draws = np.full((n_draws, len(valid)), np.nan, np.float32)
     for start in range(0, len(valid), COLUMNS_AT_ONCE):
         part = slice(start, start + COLUMNS_AT_ONCE)
         # The same blocks in every part, so that the mean over voxels has an interval too.
         rng = np.random.default_rng(settings.seed)
-        parts.append(
-            bootstrap_correlations(
-                measured[:, part],
-                predicted[:, part],
-                block,
-                settings.n_bootstrap,
-                rng,
-                n_blocks=tests.n_blocks(settings.block_trs),
-            )
+        draws[:, part] = bootstrap_correlations(
+            measured[:, part],
+            predicted[:, part],
+            block,
+            settings.n_bootstrap,
+            rng,
+            n_blocks=tests.n_blocks(settings.block_trs),
         )
-    draws = np.concatenate(parts, axis=1)
     draws[:, ~valid] = np.nan
     if not tested:
         return Scored(r, draws)

@@ -40,9 +40,12 @@ def add_voxel_metrics(table: MetricTable, voxels: Voxels, subject: str, settings
             drawn = over(voxels.ceiling_draws[:, known].astype(np.float32), axis=1)
             drawn, n_known = around(value, drawn), int(known.sum())
             table.add(name, "r", "ceiling", value, subject=subject, draws=drawn, n=n_known)
-    units = {"r_mean": "r", "r_median": "r", "r_normalised_median": "share"}
-    for name, unit in units.items():
-        table.add(name, unit, "chance", 0.0, subject=subject, n=n)
+    for name in ("r_mean", "r_median"):
+        table.add(name, "r", "chance", 0.0, subject=subject, n=n)
+    usable = valid & (np.nan_to_num(voxels.ceiling) >= settings.min_ceiling)
+    share = 0.0 if usable.any() else float("nan")
+    n_usable = int(usable.sum())
+    table.add("r_normalised_median", "share", "chance", share, subject=subject, n=n_usable)
 
 
 def add_discoveries(table: MetricTable, voxels: Voxels, subject: str, settings: Settings) -> None:
@@ -64,7 +67,8 @@ def _add_normalised(
         table.add("r_normalised_median", "share", source, np.nan, subject=subject, n=0)
         return
     ceiling = voxels.ceiling[usable]
-    draws = voxels.draws[source][:, usable] / ceiling
+    draws = voxels.draws[source][:, usable]
+    draws /= ceiling.astype(np.float32)
     table.add(
         "r_normalised_median",
         "share",
