@@ -136,7 +136,9 @@ identification_min_distance_s, fdr_q, min_ceiling
             voxel, parts, rows = _score_subject(files, own, subject, scorer, planted)
             region_rows += by_region(files.study, voxel, planted, subject, region_draws)
             # The bootstrap draws are by far the largest part and have served their purpose.
-            found[subject] = replace(voxel, draws={}, ceiling_draws=voxel.ceiling_draws[:0])
+            found[subject] = replace(voxel, draws={}, ceiling_draws=voxel.ceiling_draws[:0].copy())
+            # Or the next subject's would be made beside them.
+            del voxel
             run_rows += rows
             partitions[subject] = parts
         if not found:
