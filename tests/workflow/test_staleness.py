@@ -78,6 +78,23 @@ def test_changed_key(planner, sandbox, key):
     assert plan(planner, sandbox, override) == with_consequences(rules | {REPORT}) - absent
 
 
+PLOTTING = {
+    "validate_audio": "validate/audio/figures/dpi",
+    "validate_fmri": "validate/fmri/figures/dpi",
+    "validate_text": "validate/text/dpi",
+    "validate_video": "validate/video/dpi",
+}
+
+
+@pytest.mark.parametrize("target", PLOTTING)
+def test_a_plotting_setting_costs_only_its_own_figures(planner, sandbox, target):
+    value, rules = table.KEYS[PLOTTING[target]]
+    override = set_key(sandbox, PLOTTING[target], value)
+    assert plan(planner, sandbox, override, "--keep-going", target) == rules
+    for other in PLOTTING.keys() - {target}:
+        assert plan(planner, sandbox, override, "--keep-going", other) == set()
+
+
 @pytest.mark.parametrize("module", [module for module in MODULES if table.MODULES.get(module)])
 def test_changed_module(planner, sandbox, module):
     path = sandbox.folder.joinpath(*module.split(".")).with_suffix(".py")
