@@ -61,11 +61,16 @@ class Budget:
 
     def embed(self, data: bytes, suffix: str) -> str:
         """Data address of a file's content, or "" when it would not fit."""
-        size = 4 * ((len(data) + 2) // 3)
-        if self.used + size > self.total:
+        if not self.take(4 * ((len(data) + 2) // 3)):
             return ""
-        self.used += size
         return f"data:{MIME[suffix]};base64,{base64.b64encode(data).decode('ascii')}"
+
+    def take(self, size: int) -> bool:
+        """Take room for `size` bytes; False, taking none, when they would not fit."""
+        if self.used + size > self.total:
+            return False
+        self.used += size
+        return True
 
     @contextmanager
     def all_or_nothing(self, items: list[Media]) -> Iterator[None]:

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from giblet.validate.report.files import records
 from giblet.validate.report.media import Budget, Media, film, picture, sound
 from giblet.validate.report.study import Study
+from giblet.validate.report.volume import Volume, volume_view
 from giblet.validate.report.words import column_name, number
 
 KINDS = ("random", "best", "median", "worst")
@@ -61,6 +62,7 @@ class MediaPlan:
     spectrograms: list[Shown] = field(default_factory=list)
     films: list[Group] = field(default_factory=list)
     plots: dict[str, Shown] = field(default_factory=dict)
+    volume: Volume = field(default_factory=Volume)
 
 
 MAPS = (
@@ -103,6 +105,7 @@ def plan(
         path = files.get(f"validate/fmri/{name}.png")
         if path is not None:
             out.maps.append(Shown(picture(path, budget), title, alt))
+    out.volume = volume_view(files, budget)
     out.frames = _frames(study, budget)
     for name, title, alt in (
         ("video/scores", "SSIM along the test TRs", "lines of SSIM over time for each source"),
@@ -213,4 +216,5 @@ def left_out(plan_: MediaPlan) -> list[str]:
     shown = [*plan_.maps, *plan_.spectrograms, *plan_.plots.values()]
     shown += [item for group in groups for item in group.items]
     names = [item.media.name for item in shown if item.media.reason and item.media.name]
+    names += [f"volume of {who}" for who in plan_.volume.absent]
     return [PurePosixPath(name).name for name in names]

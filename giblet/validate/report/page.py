@@ -93,7 +93,8 @@ def build_report(
 
 def _about(study: Study, config: dict[str, Any], runs: list[str]) -> dict[str, Any]:
     """What was run, with what, and how to run it again."""
-    paragraphs, cited = methods(config)
+    scored = {name for scores in study.scores.values() for name in scores.metrics}
+    paragraphs, cited = methods(config, scored)
     counts = provenance.split_counts(study.splits)
     unseen = config.get("train", {}).get("unseen_subjects", [])
     subjects = [] if study.voxels is None else list(study.voxels.of_subject)
@@ -114,6 +115,7 @@ def _about(study: Study, config: dict[str, Any], runs: list[str]) -> dict[str, A
         "methods": paragraphs,
         "bibtex": bibliography(cited),
         "versions": provenance.versions(),
+        "other_versions": provenance.other_versions(study.files),
         "sources": provenance.sources(study.files),
         "report_code": provenance.report_code(),
         "config_yaml": provenance.as_yaml(config),
