@@ -40,7 +40,11 @@ rule validate_text_figures:
     input:
         retrieved=f"{VALIDATE}/text/retrieved.tsv",
     output:
-        ranks=f"{VALIDATE}/text/ranks.png",
+        ranks=report(
+            f"{VALIDATE}/text/ranks.png",
+            category="Text",
+            caption="../workflow/report/validate_figures.rst",
+        ),
     log:
         f"{LOGS}/validate/text_figures.log",
     benchmark:
