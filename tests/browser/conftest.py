@@ -79,12 +79,17 @@ def report(request):
     else:
         html = Path(folder).resolve() / "validate/report/index.html"
     validate = html.parents[1]
-    fmri = [path for path in validate.glob("fmri/*.png") if path.name != "regions.png"]
+    # The page draws these two itself.
+    pictures = [
+        path
+        for path in validate.glob("*/*.png")
+        if path.name != "subjects.png" and path.parent.name + path.name != "fmriregions.png"
+    ]
     return SimpleNamespace(
         html=html,
         voxels=validate / "fmri/voxels.h5",
         name="report" if folder is None else "demo",
-        n_pictures=len([*fmri, *validate.glob("video/*.png"), *validate.glob("audio/*.png")]) + 1,
+        n_pictures=len(pictures),
         n_players=len([*validate.glob("audio/*.wav"), *validate.glob("video/*.mp4")]),
     )
 

@@ -20,8 +20,10 @@ from giblet.validate.report.opening import opening
 from giblet.validate.report.score_tables import (
     level_table,
     partition_table,
+    said_table,
     score_table,
     subject_table,
+    text_region_table,
 )
 from giblet.validate.report.single import single_table
 from giblet.validate.report.study import Study, load
@@ -74,6 +76,7 @@ def build_report(
     shown = list(dict.fromkeys(held_out))[:n_media_runs]
     context = {
         "examples": sentences(study, n_sentences, int(config.get("seed", 0))),
+        "said": said_table(study, n_sentences, int(config.get("seed", 0))),
         **_about(study, config, runs),
         **_results(study),
     }
@@ -154,6 +157,7 @@ def _results(study: Study) -> dict[str, Any]:
         "region_chart": figures.region_chart(study),
         "region_table": level_table(study, "regions", "region"),
         "partition_table": partition_table(study),
+        "text_regions": text_region_table(study),
         "run_table": level_table(study, "runs", "run"),
         "histograms": figures.voxel_histograms(study),
         "loss_charts": figures.loss_charts(study),

@@ -157,6 +157,8 @@ METRICS = {
     "ms_ssim": Metric("MS-SSIM", HIGHER, "structural similarity over several scales"),
     "lpips": Metric("LPIPS", LOWER, "learned perceptual distance"),
     "pixel_r": Metric("pixel r", HIGHER, "correlation over pixels", 0.0),
+    "edge_r": Metric("edge r", HIGHER, "correlation of how strong edges are, over pixels", 0.0),
+    "motion_r": Metric("motion r", HIGHER, "correlation of how much moves, along the film", 0.0),
     "stoi": Metric("STOI", HIGHER, "short-time objective intelligibility"),
     "estoi": Metric("ESTOI", HIGHER, "extended STOI, which also counts gaps that fluctuate"),
     "pesq": Metric("PESQ", HIGHER, "perceptual evaluation of speech quality", digits=2),
@@ -176,6 +178,29 @@ METRICS = {
     "retrieval_median_rank": Metric(
         "retrieval rank", LOWER, "median rank of the true sentence; 1 is best", digits=1
     ),
+    **{
+        f"retrieval_far_top{k}": Metric(
+            f"retrieved among far, top {k}",
+            HIGHER,
+            f"share whose sentence is among the first {k} of those far from the moment",
+        )
+        for k in (1, 5, 10)
+    },
+    "retrieval_far_median_rank": Metric(
+        "rank among far", LOWER, "median rank of the true sentence among far ones", digits=1
+    ),
+    **{
+        f"clip{among}_{name}": Metric(f"CLIP, {label}{where}", better, f"{meaning}{where}")
+        for among, where in (("", ""), ("_all", " among all"))
+        for name, label, better, meaning in (
+            ("top1", "top 1", HIGHER, "share of held-out pictures picked out first by CLIP"),
+            ("top5", "top 5", HIGHER, "share among the first five by CLIP"),
+            ("pairwise", "pairwise", HIGHER, "share of pairs in which the right one is nearer"),
+            ("rank", "rank", LOWER, "median rank of the right picture by CLIP; 1 is best"),
+            ("p", "p", LOWER, "permutation p of the pairwise share"),
+            ("top1_p", "p, top 1", LOWER, "permutation p of the share picked out first"),
+        )
+    },
 }
 
 # Ridge's alone; they have their own table, not four columns.
@@ -232,7 +257,8 @@ def place(name: str) -> int:
     """Where a metric stands in a table: identification after the rest, unknown ones last."""
     if name not in METRICS:
         return 2 * len(METRICS)
-    return list(METRICS).index(name) + len(METRICS) * name.startswith("identification")
+    last = name.startswith(("identification", "clip"))
+    return list(METRICS).index(name) + len(METRICS) * last
 
 
 def column_name(modality: str, source: str) -> str:
