@@ -121,6 +121,7 @@ def _about(study: Study, config: dict[str, Any], runs: list[str]) -> dict[str, A
         "other_versions": provenance.other_versions(study.files),
         "sources": provenance.sources(study.files),
         "report_code": provenance.report_code(),
+        "checkout": provenance.checkout(),
         "config_yaml": provenance.as_yaml(config),
     }
 

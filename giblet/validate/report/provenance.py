@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ ALSO_VERSIONED = (
     *("soxr", "matplotlib"),
 )
 HASHED_UP_TO = 64 * 1024 * 1024
+ROOT = Path(__file__).resolve().parents[3]
 SPLIT_NAMES = ("train", "val", "test", "gap")
 
 
@@ -92,6 +94,19 @@ def other_versions(files: Files) -> list[str]:
             if now.get(library, version) != version:
                 found.setdefault(f"{library} {version}", []).append(name)
     return [f"{what}: {', '.join(names)}" for what, names in sorted(found.items())]
+
+
+def checkout(folder: str | Path = ROOT) -> str:
+    """Commit of the checkout that makes the page, "" where it is no checkout of git.
+
+    With ``-dirty`` after it when files were changed since.
+    """
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
 
 
 def report_code() -> str:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
 from html.parser import HTMLParser
 
 import h5py
@@ -13,6 +14,7 @@ import pytest
 
 from giblet.errors import ValidationError
 from giblet.validate.report.page import build_report
+from giblet.validate.report.provenance import checkout
 from giblet.validate.report.templating import FOLDER, templates_digest
 from tests.support import report_files
 
@@ -131,6 +133,25 @@ def test_all_media_are_in(outline, results):
 def test_configuration_and_command_are_in(page):
     assert "snakemake validate --configfile study.yaml" in page
     assert "sample_rate_hz: 12000" in page
+
+
+def test_checkout_is_named_by_its_commit(tmp_path):
+    assert checkout(tmp_path) == ""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    (tmp_path / "file").write_text("1")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *command], check=True)
+    commit = checkout(tmp_path)
+    assert re.fullmatch("[0-9a-f]{12}", commit)
+    (tmp_path / "file").write_text("2")
+    assert checkout(tmp_path) == f"{commit}-dirty"
+
+
+def test_files_made_with_other_versions_are_named(copy):
+    assert "Files made with other versions" not in build(copy)
+    with h5py.File(copy / "validate/fmri/voxels.h5", "r+") as file:
+        file.attrs["versions"] = json.dumps({"numpy": "1.0.0"})
+    assert "numpy 1.0.0: validate/fmri/voxels.h5" in build(copy)
 
 
 def test_too_little_room_leaves_media_out_by_name(copy):
