@@ -74,9 +74,21 @@ rule validate_fmri_scores:
             caption="../workflow/report/validate_metrics.rst",
         ),
         voxels=f"{VALIDATE}/fmri/voxels.h5",
-        region_table=f"{VALIDATE}/fmri/by_region.csv",
-        run_table=f"{VALIDATE}/fmri/by_run.csv",
-        partition_table=f"{VALIDATE}/fmri/partition.csv",
+        region_table=report(
+            f"{VALIDATE}/fmri/by_region.csv",
+            category="fMRI",
+            caption="../workflow/report/validate_metrics.rst",
+        ),
+        run_table=report(
+            f"{VALIDATE}/fmri/by_run.csv",
+            category="fMRI",
+            caption="../workflow/report/validate_metrics.rst",
+        ),
+        partition_table=report(
+            f"{VALIDATE}/fmri/partition.csv",
+            category="fMRI",
+            caption="../workflow/report/validate_metrics.rst",
+        ),
     log:
         f"{LOGS}/validate/fmri_scores.log",
     benchmark:
@@ -137,15 +149,39 @@ rule validate_fmri_figures:
             category="fMRI",
             caption="../workflow/report/validate_maps.rst",
         ),
-        glass=expand(
-            f"{VALIDATE}/fmri/glass_{{name}}.png",
-            name=["r", "r_ridge", "delay"] + UNIQUE,
+        glass=report(
+            expand(
+                f"{VALIDATE}/fmri/glass_{{name}}.png",
+                name=["r", "r_ridge", "delay"] + UNIQUE,
+            ),
+            category="fMRI",
+            caption="../workflow/report/validate_figures.rst",
         ),
-        scatter=f"{VALIDATE}/fmri/model_vs_ridge.png",
-        partition=f"{VALIDATE}/fmri/partition.png",
-        regions=f"{VALIDATE}/fmri/regions.png",
-        subjects=f"{VALIDATE}/fmri/subjects.png",
-        runs=f"{VALIDATE}/fmri/runs.png",
+        scatter=report(
+            f"{VALIDATE}/fmri/model_vs_ridge.png",
+            category="fMRI",
+            caption="../workflow/report/validate_figures.rst",
+        ),
+        partition=report(
+            f"{VALIDATE}/fmri/partition.png",
+            category="fMRI",
+            caption="../workflow/report/validate_figures.rst",
+        ),
+        regions=report(
+            f"{VALIDATE}/fmri/regions.png",
+            category="fMRI",
+            caption="../workflow/report/validate_figures.rst",
+        ),
+        subjects=report(
+            f"{VALIDATE}/fmri/subjects.png",
+            category="fMRI",
+            caption="../workflow/report/validate_figures.rst",
+        ),
+        runs=report(
+            f"{VALIDATE}/fmri/runs.png",
+            category="fMRI",
+            caption="../workflow/report/validate_figures.rst",
+        ),
     log:
         f"{LOGS}/validate/fmri_figures.log",
     benchmark:

@@ -80,8 +80,16 @@ rule validate_text_figures:
         retrieved=f"{VALIDATE}/text/retrieved.tsv",
         region_table=f"{VALIDATE}/text/by_region.csv",
     output:
-        ranks=f"{VALIDATE}/text/ranks.png",
-        regions=f"{VALIDATE}/text/regions.png",
+        ranks=report(
+            f"{VALIDATE}/text/ranks.png",
+            category="Text",
+            caption="../workflow/report/validate_figures.rst",
+        ),
+        regions=report(
+            f"{VALIDATE}/text/regions.png",
+            category="Text",
+            caption="../workflow/report/validate_figures.rst",
+        ),
     log:
         f"{LOGS}/validate/text_figures.log",
     benchmark:

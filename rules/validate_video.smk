@@ -51,15 +51,23 @@ rule validate_video_figures:
             category="Video",
             caption="../workflow/report/validate_samples.rst",
         ),
-        films=expand(
-            f"{VALIDATE}/video/{{run}}_{{source}}.mp4", run=TEST_RUNS, source=FILMS
+        films=report(
+            expand(
+                f"{VALIDATE}/video/{{run}}_{{source}}.mp4", run=TEST_RUNS, source=FILMS
+            ),
+            category="Video",
+            caption="../workflow/report/validate_samples.rst",
+        ),
+        scores=report(
+            f"{VALIDATE}/video/scores.png",
+            category="Video",
+            caption="../workflow/report/validate_figures.rst",
         ),
         strips=report(
             expand(f"{VALIDATE}/video/{{run}}_strip.png", run=TEST_RUNS),
             category="Video",
             caption="../workflow/report/validate_samples.rst",
         ),
-        scores=f"{VALIDATE}/video/scores.png",
     log:
         f"{LOGS}/validate/video_figures.log",
     benchmark:

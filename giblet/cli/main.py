@@ -11,6 +11,7 @@ from giblet.errors import GibletError
 
 # Modules of giblet.cli, one a command, in the order they are listed to the user.
 COMMANDS: tuple[str, ...] = (
+    "compare",
     "logs",
     "status",
 )

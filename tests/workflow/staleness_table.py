@@ -743,6 +743,7 @@ MODULES = {
     "giblet.validate.report.templating": {"validate_report"},
     "giblet.validate.report.truth": {"validate_report"},
     "giblet.validate.report.verdicts": {"validate_report"},
+    "giblet.validate.report.volume": {"validate_report"},
     "giblet.validate.report.words": {"validate_report"},
     "giblet.validate.settings": SCORES
     | {"validate_video_figures"}
