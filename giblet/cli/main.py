@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from giblet.errors import GibletError
 
 # Modules of giblet.cli, one a command, in the order they are listed to the user.
-COMMANDS: tuple[str, ...] = ()
+COMMANDS: tuple[str, ...] = ("remote",)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
