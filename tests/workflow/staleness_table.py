@@ -515,6 +515,7 @@ MODULES = {
     "giblet.brain.space": {"brain_space"},
     "giblet.cli.logs": set(),
     "giblet.cli.main": set(),
+    "giblet.cli.remote": set(),
     "giblet.cli.status": set(),
     "giblet.config": {"validate_report"},
     "giblet.errors": EVERY,
@@ -591,6 +592,16 @@ MODULES = {
     "giblet.simulate.sentences": {"simulate_truth"},
     "giblet.simulate.sound": {"simulate_film"},
     "giblet.simulate.truth": {"simulate_truth"},
+    "giblet.remote.checks": set(),
+    "giblet.remote.commands": set(),
+    "giblet.remote.environment": set(),
+    "giblet.remote.places": set(),
+    "giblet.remote.record": set(),
+    "giblet.remote.refusals": set(),
+    "giblet.remote.runner": set(),
+    "giblet.remote.tree": set(),
+    "giblet.remote.watch": set(),
+    "giblet.remote.work": set(),
     "giblet.resampling": SCORING
     | ABLATION
     | {"brain_ceiling", "validate_predict"}
