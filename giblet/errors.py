@@ -11,6 +11,8 @@ from __future__ import annotations
 class GibletError(Exception):
     """Base of all errors that are the input's fault rather than the program's."""
 
+    exit_status = 1
+
 
 class ConfigError(GibletError):
     """A configuration value or key that cannot be used."""
@@ -56,9 +58,19 @@ class TrainError(GibletError):
     """Training that cannot start, continue or resume."""
 
 
+class Stopped(TrainError):
+    """Training that was asked to stop and can go on from where it is."""
+
+    exit_status = 75  # EX_TEMPFAIL of sysexits.h: try again later
+
+
 class ValidationError(GibletError):
     """Predictions that cannot be scored against the study."""
 
 
 class MissingExtraError(GibletError):
     """An optional package that a configured feature needs."""
+
+
+class WatchError(GibletError):
+    """A study or a job that cannot be looked at."""
