@@ -162,8 +162,8 @@ def _beginning(path: Path, clip_s: float) -> tuple[bytes, float, float]:
                     target.mux(packet)
         # Frames are stored out of order, so what was kept may end a little later than asked.
         data = buffer.getvalue()
-        with av.open(io.BytesIO(data)) as cut:
-            kept_s = float(cut.duration or 0) / av.time_base
+        with av.open(io.BytesIO(data), "r") as kept:
+            kept_s = float(kept.duration or 0) / av.time_base
     except av.FFmpegError as error:
         raise ValidationError(
             f"{path}: not a readable film ({error}): delete it and run snakemake again"
