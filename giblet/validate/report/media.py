@@ -148,7 +148,7 @@ def _beginning(path: Path, clip_s: float) -> tuple[bytes, float, float]:
             of_s = float(source.duration or 0) / av.time_base
             if of_s <= clip_s + 0.5:
                 return path.read_bytes(), of_s, of_s
-            buffer, kept_s = io.BytesIO(), 0.0
+            buffer = io.BytesIO()
             with av.open(buffer, "w", format="mp4") as target:
                 streams = {
                     stream.index: target.add_stream_from_template(stream)
@@ -158,14 +158,14 @@ def _beginning(path: Path, clip_s: float) -> tuple[bytes, float, float]:
                     # Cut by decoding time: what a kept frame refers to is then kept too.
                     if packet.dts is None or packet.dts * packet.time_base >= clip_s:
                         continue
-                    # Frames are stored out of order, so the last one kept may end a little later.
-                    if packet.pts is not None:
-                        ends = packet.pts + (packet.duration or 0)
-                        kept_s = max(kept_s, float(ends * packet.time_base))
                     packet.stream = streams[packet.stream_index]
                     target.mux(packet)
+        # Frames are stored out of order, so what was kept may end a little later than asked.
+        data = buffer.getvalue()
+        with av.open(io.BytesIO(data), "r") as kept:
+            kept_s = float(kept.duration or 0) / av.time_base
     except av.FFmpegError as error:
         raise ValidationError(
             f"{path}: not a readable film ({error}): delete it and run snakemake again"
         ) from error
-    return buffer.getvalue(), kept_s, of_s
+    return data, kept_s, of_s
