@@ -31,8 +31,9 @@ from giblet.model.network import GibletNet
 from giblet.model.stimulus import Stimulus
 from giblet.train.codes import CodeTargets
 from giblet.train.data import Batch
+from giblet.train.draws import Draws
 from giblet.train.losses import TERMS
-from giblet.train.objective import Draws, training_loss
+from giblet.train.objective import Objective
 from giblet.train.optim import make_optimizer
 from giblet.train.sound import SOUND_TERMS, SoundLosses
 from giblet.train.windows import Window
@@ -99,7 +100,6 @@ class Step:
         self.sound = sound_losses(config, arguments).to(device)
         sized = {**arguments, "n_drawn": n_drawn}
         self.batch = noise_batch(self.net, sized, n_windows, self.n_trs).to(device)
-        self.voxel_valid = torch.ones(n_drawn, arguments["n_voxels"], dtype=torch.bool).to(device)
         self.optimizer = make_optimizer(self.net, train)
         n_frames = arguments["max_frames"]
         step = max(1, n_frames // int(train["code_frames"]))
@@ -110,19 +110,17 @@ class Step:
             code_frames=torch.arange(0, n_frames, step)[: int(train["code_frames"])],
             excerpts=torch.zeros(n_windows, dtype=torch.long),
         )
-        self.weights = {n: float(train[f"{n}_weight"]) for n in ("brain", "video", "audio", "text")}
+        self.objective = Objective(
+            self.net,
+            voxel_valid=torch.ones(n_drawn, arguments["n_voxels"], dtype=torch.bool).to(device),
+            sound=self.sound,
+            floor=dict.fromkeys(TERMS, 1.0),
+            weights={n: float(train[f"{n}_weight"]) for n in ("brain", "video", "audio", "text")},
+        )
 
     def __call__(self) -> float:
         with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.bf16):
-            loss, _ = training_loss(
-                self.net,
-                self.batch,
-                self.draws,
-                voxel_valid=self.voxel_valid,
-                sound=self.sound,
-                floor=dict.fromkeys(TERMS, 1.0),
-                weights=self.weights,
-            )
+            loss, _, _ = self.objective(self.batch, self.draws)
         self.optimizer.zero_grad(set_to_none=True)
         Tensor.backward(loss)
         nn.utils.clip_grad_norm_(self.net.parameters(), self.clip_norm)

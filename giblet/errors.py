@@ -11,6 +11,8 @@ from __future__ import annotations
 class GibletError(Exception):
     """Base of all errors that are the input's fault rather than the program's."""
 
+    exit_status = 1
+
 
 class ConfigError(GibletError):
     """A configuration value or key that cannot be used."""
@@ -54,6 +56,12 @@ class ModelError(GibletError):
 
 class TrainError(GibletError):
     """Training that cannot start, continue or resume."""
+
+
+class Stopped(TrainError):
+    """Training that was asked to stop and can go on from where it is."""
+
+    exit_status = 75  # EX_TEMPFAIL of sysexits.h: try again later
 
 
 class ValidationError(GibletError):

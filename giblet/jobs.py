@@ -56,7 +56,7 @@ def job(snakemake: Any) -> Iterator[Any]:
         if log is not None:
             with log.open("a") as handle:
                 print(message, file=handle)
-        sys.exit(1)
+        sys.exit(error.exit_status)
     except Exception:
         if log is not None:
             with log.open("a") as handle:
@@ -81,6 +81,18 @@ def _stop_with_main_process(poll_s: float = 1.0) -> None:
 
     if Path(f"/proc/{pid}").exists():
         threading.Thread(target=watch, daemon=True).start()
+
+
+def stop_with_parent(poll_s: float = 1.0) -> None:
+    """End this process when the one that started it is gone, which a killed one cannot ask for."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(poll_s)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from giblet.errors import ModelError
+from giblet.model.dropout import WindowDropout
 
 ACROSS_TRS = ("none", "conv", "attention")
 N_HEADS = 4
@@ -68,7 +69,7 @@ class FeatureConv(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.conv = nn.Conv1d(width, hidden, kernel_trs)
         self.up = nn.Linear(hidden, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = WindowDropout(dropout)
         self.around = _around(kernel_trs, causal)
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
@@ -101,7 +102,7 @@ class FeatureAttention(nn.Module):
         self.qkv = nn.Linear(width, 3 * hidden)
         self.distance = nn.Parameter(torch.zeros(N_HEADS, kernel_trs))  # [G, kernel]
         self.up = nn.Linear(hidden, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = WindowDropout(dropout)
         self.around = _around(kernel_trs, causal)
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from giblet.model.dropout import WindowDropout
+
 
 class VoxelMap(nn.Module):
     """A map between features and voxels, full or of low rank.
@@ -202,7 +204,7 @@ class Bottleneck(nn.Module):
         super().__init__()
         self.down = nn.Linear(width, bottleneck)
         self.refine = Refine(bottleneck, volume=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = WindowDropout(dropout)
         self.up = nn.Linear(bottleneck, width)
         if not self.down.weight.is_meta:
             nn.init.orthogonal_(self.down.weight)
@@ -211,10 +213,10 @@ class Bottleneck(nn.Module):
         nn.init.zeros_(self.down.bias)
         nn.init.zeros_(self.up.bias)
 
-    def forward(self, x_bW: Tensor) -> tuple[Tensor, Tensor]:
-        """[b, width] -> bottleneck [b, Z] and layer 8 [b, width]"""
-        code = self.refine(self.down(x_bW))  # [b, Z]
-        return code, self.up(self.dropout(code))  # [b, width]
+    def forward(self, x_BTW: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, T, width] -> bottleneck [B, T, Z] and layer 8 [B, T, width]"""
+        code = self.refine(self.down(x_BTW))  # [B, T, Z]
+        return code, self.up(self.dropout(code))  # [B, T, width]
 
 
 def padded_grid(grid_shape: tuple[int, ...], n_halvings: int) -> list[int]:

@@ -26,6 +26,7 @@ from giblet.model.brain import (
     VolumeEncoder,
     VoxelMap,
 )
+from giblet.model.dropout import WindowDropout
 from giblet.model.hrf import Delag, HrfOperator
 from giblet.model.pool import Pool, Unpool
 from giblet.model.stimulus import Decoded, Stimulus
@@ -170,7 +171,7 @@ class GibletNet(nn.Module):
             n_groups=hrf_groups, learn=learn_delays,
         )  # fmt: skip
         self.delag = Delag(n_follow=follow_trs, n_voxels=n_voxels, n_groups=hrf_groups)
-        self.voxel_dropout = nn.Dropout(dropout)
+        self.voxel_dropout = WindowDropout(dropout)
         self.gain = nn.Parameter(torch.ones(n_voxels))  # [V]: how far layer 6 trusts a voxel
         self.own_gain = nn.Parameter(torch.zeros(len(subjects), n_voxels))  # [S, V]
         # 6, 7, 8, 9
@@ -278,10 +279,10 @@ class GibletNet(nn.Module):
         """Layers 6 to 9: bottleneck [B, T, Z] and mirrored brain layer [B, T, V]."""
         b, t = drive_BTV.shape[:2]
         trusted = self.voxel_dropout(drive_BTV * self.gain)
-        x = self.volume_in(trusted.flatten(0, 1))  # [B T, width of 6]
+        x = self.volume_in(trusted.flatten(0, 1)).unflatten(0, (b, t))  # [B, T, width of 6]
         code, x = self.bottleneck(x)
-        mirrored = self.volume_out(x).view(b, t, -1)  # [B, T, V]
-        return code.view(b, t, -1), mirrored
+        mirrored = self.volume_out(x.flatten(0, 1)).unflatten(0, (b, t))  # [B, T, V]
+        return code, mirrored
 
     def decode(
         self,

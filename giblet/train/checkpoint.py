@@ -19,10 +19,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from giblet.errors import TrainError
 from giblet.store import provenance, replacing
 from giblet.train.data import Study
 
 KEPT = 2
+# In the message of a write that found no room.
+FULL = ("No space left", "os error 28", "Disk quota exceeded", "os error 122")
 
 
 def checkpoint_key(study: Study, settings: Mapping[str, Any]) -> str:
@@ -86,38 +89,72 @@ class Checkpoints:
                 tensors[f"optimizer/{number}/{name}"] = torch.as_tensor(value)
         tensors = {name: value.detach().contiguous().clone() for name, value in tensors.items()}
         path = self.folder / f"step-{step:08d}.safetensors"
+        needed = sum(value.nbytes for value in tensors.values())
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._refuse_full_disk(path, needed)
         with replacing(path) as partial:
-            save_file(tensors, partial, metadata={"state": json.dumps(dict(state))})
+            try:
+                save_file(tensors, partial, metadata={"state": json.dumps(dict(state))})
+            except Exception as error:  # safetensors' own exception, whatever the cause
+                self._refuse_full_disk(path, needed, error)
+                raise
         for old in self._paths()[:-KEPT]:
             old.unlink()
         return path
 
-    def load(
-        self, net: nn.Module, optimizer: torch.optim.Optimizer, average: nn.Module | None = None
-    ) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """Put back the newest readable checkpoint.
+    def _refuse_full_disk(self, path: Path, needed: int, error: Exception | None = None) -> None:
+        free = shutil.disk_usage(self.folder).free
+        if error is None and free >= needed:
+            return
+        if error is not None and not any(word in str(error) for word in FULL):
+            return
+        raise TrainError(
+            f"{path}: no space for a checkpoint: it needs {needed / 1e6:.1f} MB, its disk has "
+            f"{free / 1e6:.1f} MB free; checkpoints before it are untouched: free some space, or "
+            "move results/ to a larger disk, and run again to go on from the last one"
+        ) from error
 
-        Returns
-        -------
-        best weights so far and the state given to :meth:`save`, or None without a checkpoint
-        """
+    def newest(self) -> str | None:
+        """Name of the newest readable checkpoint; None without one."""
         for path in reversed(self._paths()):
             try:
-                tensors, state = _read(path)
+                _read(path)
             except Exception as error:  # whatever damage does to a file must not stop training
                 print(f"warning: {path}: damaged, using the checkpoint before it ({error})")
                 continue
-            net.load_state_dict(_under(tensors, "net/"))
-            if average is not None:
-                average.load_state_dict(_under(tensors, "average/"))
-            held: dict[int, dict[str, Tensor]] = {}
-            for name, value in _under(tensors, "optimizer/").items():
-                number, _, key = name.partition("/")
-                held.setdefault(int(number), {})[key] = value
-            groups = optimizer.state_dict()["param_groups"]
-            optimizer.load_state_dict({"state": held, "param_groups": groups})
-            return _under(tensors, "best/"), state
+            return path.name
         return None
+
+    def load(
+        self,
+        name: str,
+        net: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        average: nn.Module | None = None,
+    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Put back a checkpoint.
+
+        Parameters
+        ----------
+        name
+            From :meth:`newest`.
+
+        Returns
+        -------
+        best weights so far and the state given to :meth:`save`
+        """
+        tensors, state = _read(self.folder / name)
+        net.load_state_dict(_under(tensors, "net/"))
+        if average is not None:
+            average.load_state_dict(_under(tensors, "average/"))
+        held: dict[int, dict[str, Tensor]] = {}
+        for key, value in _under(tensors, "optimizer/").items():
+            number, _, what = key.partition("/")
+            held.setdefault(int(number), {})[what] = value
+        # Rates, decays and which weights are in which group: as they were built.
+        groups = torch.optim.Optimizer.state_dict(optimizer)["param_groups"]
+        optimizer.load_state_dict({"state": held, "param_groups": groups})
+        return _under(tensors, "best/"), state
 
     def clear(self) -> None:
         """Remove the folder: training is done."""

@@ -171,6 +171,16 @@ class Study:
             )
         return found
 
+    @property
+    def has(self) -> tuple[bool, ...]:
+        """Whether there is any video, audio and text."""
+        return tuple(name in self.modalities for name in PARTS)
+
+    def scanned(self, window: Window, subjects: Sequence[int]) -> list[bool]:
+        """Whether each of some subjects has a scan of a window's run."""
+        there = self.runs[window.run].subjects
+        return [self.subjects[number] in there for number in subjects]
+
     def batch(
         self,
         windows: Sequence[Window],

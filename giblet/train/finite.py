@@ -6,29 +6,29 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from giblet.errors import TrainError
-from giblet.train.data import Batch, Study
+from giblet.train.batches import Share
+from giblet.train.data import Study
 
 
 def refuse_non_finite(
-    value: Tensor, study: Study, batch: Batch, settings: Mapping[str, Any], step: int
+    value: Tensor | float, study: Study, share: Share, settings: Mapping[str, Any], step: int
 ) -> None:
-    """Stop when the loss or the norm of its gradient is infinite or NaN.
+    """Stop when the whole batch's loss, or the norm of its gradient, is infinite or NaN.
 
     Raises
     ------
     TrainError
         With the step, the TRs and subjects of the batch, and the learning rate to lower.
     """
-    if torch.isfinite(value):
+    if math.isfinite(value := float(value)):
         return
-    named = ", ".join(f"{study.runs[w.run].name} TRs {w.start}-{w.stop}" for w in batch.windows)
-    subjects = ", ".join(study.subjects[number] for number in batch.subjects)
+    named = ", ".join(f"{study.runs[w.run].name} TRs {w.start}-{w.stop}" for w in share.windows)
+    subjects = ", ".join(study.subjects[number] for number in share.batch.subjects)
     raise TrainError(
-        f"step {step}: the loss or its gradient is {value.item()} on the batch of {named} "
+        f"step {step}: the loss or its gradient is {value} on the batch of {named} "
         f"({subjects}) in {study.path}: look at those TRs for values that are not finite, or lower "
         f"train/lr (now {settings['lr']}); the last checkpoint is kept"
     )

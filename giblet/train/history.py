@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from giblet.model.network import GibletNet
 from giblet.store import replacing
+from giblet.train.group import Workers
 
 COLUMNS = (
     "step", "epoch", "split", "loss", "brain", "video", "audio", "text", "lr", "trs_per_s",
@@ -53,7 +52,8 @@ def figures(
     *,
     subjects: Sequence[str],
     trs_per_s: float,
-    device: torch.device,
+    loading_share: float,
+    workers: Workers,
 ) -> dict[str, Any]:
     """What metrics.json holds, from the state that training ended in."""
     return {
@@ -68,7 +68,9 @@ def figures(
         "layer_widths": net.layer_widths(),
         "seconds": round(state["seconds"], 1),
         "trs_per_s": round(trs_per_s, 2),
-        "device": str(device),
+        "loading_share": round(loading_share, 4),
+        "device": workers.device.type,
+        "processes": workers.world_size,
     }
 
 
@@ -90,13 +92,20 @@ class Progress:
         self.trs += n_trs
 
     @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
+
+    @property
     def trs_per_s(self) -> float:
-        return self.trs / max(time.monotonic() - self.began, 1e-9)
+        return self.trs / max(self.seconds, 1e-9)
+
+    def left_s(self, step: int) -> float:
+        """Seconds that the steps after this one will take."""
+        return self.seconds / max(step - self.first, 1) * (self.n_steps - step)
 
     def line(self, row: Mapping[str, Any]) -> None:
         """Print one row of the history."""
-        done = max(row["step"] - self.first, 1)
-        left_s = (time.monotonic() - self.began) / done * (self.n_steps - row["step"])
+        left_s = self.left_s(row["step"])
         parts = "  ".join(
             f"{name} {row[name]:.3f}"
             for name in ("loss", "brain", "video", "audio", "text")

@@ -1,4 +1,8 @@
-"""The training loop: windows in, best weights out, resumable at any moment."""
+"""The training loop: windows in, best weights out, resumable at any moment.
+
+The same for one process and for several that share every batch (:mod:`giblet.train.group`):
+all of them decide everything from numbers that were summed over all, and only the first writes.
+"""
 
 from __future__ import annotations
 
@@ -12,97 +16,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from giblet.store import replacing
-from giblet.train.batches import drawn_batch
-from giblet.train.build import build_network, save_weights, set_code_frequencies
-from giblet.train.checkpoint import Checkpoints, checkpoint_key
-from giblet.train.data import Batch, Study, open_study
+from giblet.errors import Stopped
+from giblet.model.dropout import draw_dropout
+from giblet.train.batches import Ahead, Share, drawn_share, own_windows
+from giblet.train.build import build_network, set_code_frequencies
+from giblet.train.checkpoint import Checkpoints
+from giblet.train.data import Study
 from giblet.train.finite import refuse_non_finite, refuse_non_finite_validation
-from giblet.train.history import Progress, figures, history_row, write_history
+from giblet.train.group import Workers
+from giblet.train.history import Progress, figures, history_row
 from giblet.train.losses import floors, loss_weights
-from giblet.train.objective import draw, evaluate, training_loss
-from giblet.train.optim import (
-    MovingAverage,
-    determinism,
-    learning_rate,
-    make_optimizer,
-    pick_device,
-)
-from giblet.train.sound import SOUND_SETTINGS, sound_losses
+from giblet.train.objective import Objective, evaluate, shared_objective
+from giblet.train.optim import MovingAverage, gather_moments, learning_rate, make_optimizer
+from giblet.train.progress import Report
+from giblet.train.sound import sound_losses
 from giblet.train.start import start_from_ridge
+from giblet.train.stopping import Asked, agreed
 from giblet.train.watch import Watch
-
-# Settings of the config block `train`; the others are the network's.
-TRAINING = (
-    "batch_windows", "bf16", "brain_weight", "video_weight", "audio_weight", "text_weight",
-    "checkpoint_every", "clip_norm", "code_frames", "delay_lr_scale", "deterministic", "device",
-    "ema_decay", "eval_every", "lr", "modality_dropout", "patience", "start", "start_lr_scale",
-    "steps", "subjects_per_step", "tensorboard", "unseen_subjects", "warmup_steps",
-    "weight_decay", "window_trs",
-    *SOUND_SETTINGS,
-)  # fmt: skip
-
-
-def train_network(
-    study: str | Path,
-    model: str | Path,
-    last: str | Path,
-    kwargs: str | Path,
-    history: str | Path,
-    metrics: str | Path,
-    checkpoints: str | Path,
-    *,
-    seed: int,
-    **settings: Any,
-) -> dict[str, Any]:
-    """Train a network on a study and write its files.
-
-    Parameters
-    ----------
-    study
-        The align stage's ``study.h5``.
-    model, last
-        Weights with the lowest validation loss, and those of the last step (safetensors).
-    kwargs
-        JSON with the arguments that rebuild the network.
-    history, metrics
-        Losses along training (CSV), and the figures of the result (JSON).
-    checkpoints
-        Folder for the checkpoints of all trainings, each in a folder of its own.
-    settings
-        The settings of the config blocks ``train`` and ``model`` side by side.
-
-    Returns
-    -------
-    what `metrics` holds
-
-    Raises
-    ------
-    TrainError
-        If the study has no training or validation TRs, or a loss is not finite.
-    ModelError
-        If the sizes break the architecture.
-    """
-    training = {name: settings.pop(name) for name in TRAINING}
-    network = {name: value for name, value in settings.items() if name != "name"}
-    with (
-        open_study(study, without=training["unseen_subjects"]) as opened,
-        determinism(bool(training["deterministic"])),
-    ):
-        run = Training(opened, seed=seed, training=training, network=network)
-        key = checkpoint_key(opened, {"seed": seed, **training, **network})
-        kept = Checkpoints(Path(checkpoints) / f"{Path(model).parent.name}-{key}")
-        events = Path(model).parent / "tensorboard" if training["tensorboard"] else None
-        result = run.run(kept, events)
-    save_weights(run.net.state_dict(), last)
-    save_weights(run.best, model)
-    with replacing(kwargs) as partial:
-        partial.write_text(json.dumps(run.kwargs, indent=1))
-    write_history(run.rows, history)
-    with replacing(metrics) as partial:
-        partial.write_text(json.dumps(result, indent=1))
-    kept.clear()
-    return result
 
 
 class Training:
@@ -119,9 +49,12 @@ class Training:
         seed: int,
         training: Mapping[str, Any],
         network: Mapping[str, Any],
+        workers: Workers,
+        report: Report,
     ) -> None:
         self.study, self.seed, self.settings = study, seed, training
-        self.device = pick_device(training["device"])
+        self.workers, self.device, self.report = workers, workers.device, report
+        self.own_windows = own_windows(workers, int(training["batch_windows"]))
         self.segments = study.segments("train")
         study.segments("val")
         self.window_trs = min(
@@ -132,19 +65,21 @@ class Training:
         self.sound = sound_losses(study, training)
         set_code_frequencies(self.net, self.sound.codes.log_unigram)
         self.floor = {
-            split: floors(study, split, self.net.frames_out, self.window_trs, self.sound)
+            split: floors(study, split, self.net.frames_out, self.window_trs, self.sound, workers)
             for split in ("train", "val")
         }
         self.sound.to(self.device)
-        self.voxel_valid = torch.from_numpy(study.voxel_valid).to(self.device)
         n_trs = sum(part.stop - part.start for part in self.segments)
         self.steps_per_epoch = max(
             1, math.ceil(n_trs / (self.window_trs * int(training["batch_windows"])))
         )
-        self.optimizer = make_optimizer(self.net, training)
-        self.average = MovingAverage(self.net, float(training["ema_decay"]))
+        self.net.to(self.device)
+        sharded = workers.many and training["sharding"] == "optimizer"
+        self.optimizer = make_optimizer(self.net, training, sharded=sharded)
+        self.average = MovingAverage(self.net, float(training["ema_decay"])).to(self.device)
         self.progress = Progress(int(training["steps"]), 0)
-        self.watch = Watch(0, 0, None)
+        self.watch, self.ahead = Watch(0, 0, None), Ahead(self.share, int(training["steps"]))
+        self.asked = Asked()
         self.rows: list[dict[str, Any]] = []
         self.best: dict[str, Tensor] = {}
         # Plain numbers only: this goes through JSON into the checkpoints.
@@ -157,60 +92,107 @@ class Training:
         """Train until the last step, or until validation stops improving."""
         began = time.monotonic()
         before = self._begin(kept) - (0 if self.rows else time.monotonic() - began)
-        with Watch(int(self.settings["steps"]), self.state["step"], events) as self.watch:
-            self._steps(kept, before - began)
-        self.state["seconds"] = before + time.monotonic() - began
+        self.clock_s = before - began
+        shown = events if self.workers.is_first else None
+        with (
+            Watch(int(self.settings["steps"]), self.state["step"], shown) as self.watch,
+            self.ahead,
+            self.asked,
+        ):
+            self._steps(kept)
+        self.state["seconds"] = self.clock_s + time.monotonic()
         return figures(
             self.state,
             self.net,
             self.floor,
             subjects=self.study.subjects,
             trs_per_s=self.progress.trs_per_s,
-            device=self.device,
+            loading_share=self._loading_share(),
+            workers=self.workers,
         )
 
     def _begin(self, kept: Checkpoints) -> float:
         """Load the last checkpoint, or start; seconds that were trained before."""
-        self.net.to(self.device)
-        self.average.to(self.device)
-        loaded = kept.load(self.net, self.optimizer, self.average)
-        if loaded is not None:
-            self.best, self.state = loaded
+        newest = self.workers.told(kept.newest)
+        if newest is not None:
+            self.best, self.state = kept.load(newest, self.net, self.optimizer, self.average)
             self.rows = self.state.pop("rows")
-            print(f"resuming after step {self.state['step']} from {kept.folder}")
-        elif self.settings["start"] == "ridge":
-            self.state["started"] = start_from_ridge(self.net.cpu(), self.study)
-            self.net.to(self.device)
-            print("start:", json.dumps(self.state["started"]), flush=True)
-        if loaded is None:
+            print(f"resuming after step {self.state['step']} from {kept.folder}", flush=True)
+        else:
+            if self.settings["start"] == "ridge":
+                self.state["started"] = self.workers.told(self._ridge)
+                print("start:", json.dumps(self.state["started"]), flush=True)
+            self.workers.broadcast(self.net.state_dict().values())
             self.average.update(self.net)
+            if self.settings["start"] == "ridge":
+                self._save(kept)
+        objective = Objective(
+            self.net,
+            voxel_valid=torch.from_numpy(self.study.voxel_valid).to(self.device),
+            sound=self.sound,
+            floor=self.floor["train"],
+            weights=self.weights,
+            workers=self.workers,
+        )
+        self.objective = shared_objective(objective)
         self.progress = Progress(int(self.settings["steps"]), self.state["step"])
+        self._tell(state="training")
         return float(self.state["seconds"])
 
-    def _steps(self, kept: Checkpoints, clock_s: float) -> None:
-        """All steps that are left; `clock_s` added to the clock gives the seconds trained."""
-        n_steps = int(self.settings["steps"])
-        if not self.rows:
-            self._evaluate(0)
-        while self.state["step"] < n_steps and not self._stopped():
+    def _ridge(self) -> dict[str, Any]:
+        started = start_from_ridge(self.net.cpu(), self.study)
+        self.net.to(self.device)
+        return started
+
+    def _steps(self, kept: Checkpoints) -> None:
+        """All steps that are left."""
+        n_steps, every = int(self.settings["steps"]), int(self.settings["checkpoint_every"])
+        self._evaluate_if_due()
+        while self.state["step"] < n_steps and not self._patience_is_over():
             step = self.state["step"] + 1
-            self._step(step)
+            stopped_by = self._step(step)
             self.state["step"] = step
             self.watch.step(step, self.progress.trs_per_s)
-            if step % int(self.settings["eval_every"]) == 0 or step == n_steps:
-                self._log_train(step)
-                self._evaluate(step)
-            if step % int(self.settings["checkpoint_every"]) == 0 and step < n_steps:
-                self.state["seconds"] = clock_s + time.monotonic()
-                state = {**self.state, "rows": self.rows}
-                kept.save(step, self.net, self.optimizer, self.best, state, self.average)
+            self._tell()
+            if stopped_by:
+                self._stop(kept, stopped_by)
+            if self._evaluate_if_due() and step < n_steps:
+                stopped_by = agreed(self.workers.sum(self.asked.flags()))
+                if stopped_by:
+                    self._stop(kept, stopped_by)
+            if step % every == 0 and step < n_steps:
+                self._save(kept)
 
-    def batch(self, step: int) -> Batch:
-        """The batch of a step."""
-        return drawn_batch(
+    def _stop(self, kept: Checkpoints, stopped_by: str) -> None:
+        """Write a checkpoint and leave, on all processes."""
+        self._save(kept)
+        message = (
+            f"stopped by {stopped_by} after step {self.state['step']} of "
+            f"{self.settings['steps']}; run again to go on from there"
+        )
+        # All is said and written before the first of several processes ends, which ends them all.
+        self._tell(state="stopped", message=message)
+        if self.workers.many:
+            print(message, flush=True)
+        self.workers.wait()
+        raise Stopped(message)
+
+    def _save(self, kept: Checkpoints) -> None:
+        if self.rows:
+            self.state["seconds"] = self.clock_s + time.monotonic()
+        gather_moments(self.optimizer)
+        if self.workers.is_first:
+            state = {**self.state, "rows": self.rows}
+            step = self.state["step"]
+            kept.save(step, self.net, self.optimizer, self.best, state, self.average)
+
+    def share(self, step: int) -> Share:
+        """What this process computes of a step."""
+        return drawn_share(
             self.study,
             self.segments,
             self.settings,
+            self.own_windows,
             window_trs=self.window_trs,
             context=self.net.context_trs,
             follow=self.net.delag.n_follow,
@@ -218,52 +200,49 @@ class Training:
             step=step,
         )
 
-    def _step(self, step: int) -> None:
-        batch = self.batch(step)
-        draws = draw(
-            batch,
-            n_frames=self.study.max_frames,
-            code_frames=int(self.settings["code_frames"]),
-            modality_dropout=float(self.settings["modality_dropout"]),
-            has=batch.stimulus.has,
-            seed=self.seed,
-            step=step,
-        )
+    def _step(self, step: int) -> str:
+        """One step; the signal by which any process was asked to stop meanwhile."""
+        share = self.ahead.take(step)
         self.net.train()
-        torch.manual_seed(self.seed * 1_000_003 + step)
+        draw_dropout(self.net, self.seed, step, share.numbers)
         for group in self.optimizer.param_groups:
             group["lr"] = group["scale"] * learning_rate(step, self.settings)
+        also = [float(share.batch.target.sum()), *self.asked.flags()]
         with torch.autocast(
             self.device.type, dtype=torch.bfloat16, enabled=bool(self.settings["bf16"])
         ):
-            loss, parts = training_loss(
-                self.net,
-                batch.to(self.device),
-                draws,
-                voxel_valid=self.voxel_valid,
-                sound=self.sound,
-                floor=self.floor["train"],
-                weights=self.weights,
+            loss, found, (n_trs, *flags) = self.objective(
+                share.batch.to(self.device), share.draws, also
             )
-        refuse_non_finite(loss, self.study, batch, self.settings, step)
+        refuse_non_finite(found["loss"], self.study, share, self.settings, step)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), float(self.settings["clip_norm"]))
-        refuse_non_finite(norm, self.study, batch, self.settings, step)
+        refuse_non_finite(norm, self.study, share, self.settings, step)
         self.optimizer.step()
         self.average.update(self.net)
         sums = self.state["sums"]
-        for name, value in {"loss": loss, **parts}.items():
+        for name, value in found.items():
             total, count = sums.get(name, (0.0, 0))
-            sums[name] = (total + float(torch.as_tensor(value).detach()), count + 1)
-        n_trs = int(batch.target.sum())
-        self.state["trs"] += n_trs
-        self.progress.add(n_trs)
+            sums[name] = (total + value, count + 1)
+        self.state["trs"] += int(n_trs)
+        self.progress.add(int(n_trs))
+        self.report.found["loss"] = found["loss"]
+        return agreed(flags)
 
-    def _log_train(self, step: int) -> None:
-        sums = {name: total / count for name, (total, count) in self.state["sums"].items()}
-        self.state["sums"] = {}
-        self._add_row(step, "train", sums.pop("loss"), sums)
+    def _evaluate_if_due(self) -> bool:
+        """Evaluate after this step unless it was done before; whether it was done now."""
+        step = self.state["step"]
+        due = step % int(self.settings["eval_every"]) == 0 or step == int(self.settings["steps"])
+        done = bool(self.rows) and self.rows[-1]["step"] == step
+        if not due or done:
+            return False
+        if step:
+            sums = {name: total / count for name, (total, count) in self.state["sums"].items()}
+            self.state["sums"] = {}
+            self._add_row(step, "train", sums.pop("loss"), sums)
+        self._evaluate(step)
+        return True
 
     def _evaluate(self, step: int) -> None:
         net = self.average.of(self.net)
@@ -275,6 +254,7 @@ class Training:
             sound=self.sound,
             floor=self.floor["val"],
             weights=self.weights,
+            workers=self.workers,
         )
         self._add_row(step, "val", loss, parts)
         refuse_non_finite_validation(loss, self.study, step=step)
@@ -284,8 +264,9 @@ class Training:
             self.best = {k: v.detach().cpu().clone() for k, v in net.state_dict().items()}
         else:
             self.state["bad_evals"] += 1
+        self._tell(val_loss=loss)
 
-    def _stopped(self) -> bool:
+    def _patience_is_over(self) -> bool:
         patience = int(self.settings["patience"])
         if patience and self.state["bad_evals"] >= patience:
             print(f"no better for {patience} evaluations: stopping", flush=True)
@@ -305,3 +286,18 @@ class Training:
         self.rows.append(row)
         self.watch.row(row)
         self.progress.line(row)
+
+    def _loading_share(self) -> float:
+        return self.ahead.waited_s / max(self.progress.seconds, 1e-9)
+
+    def _tell(self, **changes: Any) -> None:
+        self.report.tell(
+            step=self.state["step"],
+            steps=int(self.settings["steps"]),
+            best_loss=self.state["best_loss"],
+            best_step=self.state["best_step"],
+            trs_per_s=self.progress.trs_per_s,
+            eta_s=self.progress.left_s(self.state["step"]),
+            loading_share=self._loading_share(),
+            **changes,
+        )

@@ -15,8 +15,9 @@ from torch import Tensor
 from giblet.errors import TrainError
 from giblet.model.stimulus import Decoded, Stimulus
 from giblet.train.data import Batch, Study
+from giblet.train.group import ALONE, Workers
 from giblet.train.sound import EVEN, SOUND_TERMS, SoundLosses
-from giblet.train.sums import Sums, in_full_precision
+from giblet.train.sums import Sums, in_full_precision, summed
 from giblet.train.windows import tiles
 
 TERMS = ("brain", "video", *SOUND_TERMS, "text")
@@ -128,9 +129,14 @@ def add_constant(
 
 
 def floors(
-    study: Study, split: str, frames_out: int, window_trs: int, sound: SoundLosses
+    study: Study,
+    split: str,
+    frames_out: int,
+    window_trs: int,
+    sound: SoundLosses,
+    workers: Workers = ALONE,
 ) -> dict[str, float]:
-    """What the constant predictor scores on a split, per term.
+    """What the constant predictor scores on a split, per term; each process scores a part.
 
     A term is left out when the modality is missing: no value to score, or nothing varies.
 
@@ -142,7 +148,7 @@ def floors(
     constant = Constant(study, frames_out, sound.codes.log_unigram)
     sums = Sums()
     valid = torch.from_numpy(study.voxel_valid)
-    for window in tiles(study.segments(split), window_trs):
+    for window in tiles(study.segments(split), window_trs)[workers.rank :: workers.world_size]:
         batch = study.batch(
             [window],
             length=window_trs,
@@ -152,7 +158,8 @@ def floors(
             split=split,
         )
         add_constant(sums, constant, batch, voxel_valid=valid, sound=sound)
-    found = {term: float(value) for term, value in sums.means().items()}
+    (everything,), _ = summed(workers, [sums], TERMS)
+    found = {term: float(value) for term, value in everything.means().items()}
     if found.get("brain", 0.0) <= NEGLIGIBLE:
         raise TrainError(
             f"{study.path}: BOLD is constant in every voxel of the split {split!r}: check the "

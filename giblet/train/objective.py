@@ -6,16 +6,18 @@ Brain-driven: measured BOLD in the place of layer 5 -> stimulus.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from giblet.model.network import GibletNet
 from giblet.model.stimulus import Decoded
 from giblet.train.data import Batch, Study
+from giblet.train.draws import Draws
+from giblet.train.group import ALONE, Workers
 from giblet.train.losses import (
+    TERMS,
     brain_sums,
     fractions,
     mean_fractions,
@@ -23,76 +25,101 @@ from giblet.train.losses import (
     weighted,
 )
 from giblet.train.sound import SoundLosses
-from giblet.train.sums import Sums
+from giblet.train.sums import Sums, summed
 from giblet.train.windows import tiles
 
 PATHS = ("model", "from_bold")
 
 
-@dataclass(frozen=True)
-class Draws:
-    """What is random in a training step, a function of the seed and the step."""
+class Objective(nn.Module):
+    """The loss of a training step, as a module that DistributedDataParallel can wrap.
 
-    through: int | None
-    from_bold: list[int]
-    keep: Tensor
-    code_frames: Tensor | None
-    excerpts: Tensor
-
-
-def draw(
-    batch: Batch,
-    *,
-    n_frames: int,
-    code_frames: int,
-    modality_dropout: float,
-    seed: int,
-    step: int,
-    has: tuple[bool, bool, bool] = (True, True, True),
-) -> Draws:
-    """Subjects whose brains are passed through, modalities shown, codec frames and TRs scored.
+    Each process computes some windows of the batch; errors are divided by how many values all
+    processes have. DistributedDataParallel averages gradients, so the loss of a process is its
+    part times their number.
 
     Parameters
     ----------
-    has
-        Which of video, audio and text the study has; one of those is always shown.
+    net
+        The network.
+    voxel_valid : bool [S, V]
+        Voxels that vary, of every subject of the study.
+    sound, floor, weights
+        Losses of sound, what the constant predictor scores, and the weight of each modality.
+    workers
+        The processes that share the batch.
     """
-    rng = np.random.default_rng([seed, step, 3])
-    scanned = batch.bold_valid.numpy()
-    chosen = [
-        int(rng.choice(np.flatnonzero(column))) if column.any() else 0 for column in scanned.T
-    ]
-    through = int(rng.integers(-1, len(batch.subjects)))
-    keep = rng.random((len(batch.windows), 3)) >= modality_dropout
-    # At least one modality is left, whichever would have been dropped last.
-    there = np.flatnonzero(has)
-    keep[np.arange(len(keep)), there[rng.integers(0, len(there), len(keep))]] = True
-    picked = None
-    if code_frames and code_frames < n_frames:
-        picked = torch.from_numpy(np.sort(rng.choice(n_frames, code_frames, replace=False)))
-    excerpts = [int(rng.integers(0, window.stop - window.start)) for window in batch.windows]
-    return Draws(
-        through=None if through < 0 else through,
-        from_bold=chosen,
-        keep=torch.from_numpy(keep),
-        code_frames=picked,
-        excerpts=torch.tensor(excerpts),
+
+    def __init__(
+        self,
+        net: GibletNet,
+        *,
+        voxel_valid: Tensor,
+        sound: SoundLosses,
+        floor: Mapping[str, float],
+        weights: Mapping[str, float],
+        workers: Workers = ALONE,
+    ) -> None:
+        super().__init__()
+        self.net, self.sound, self.workers = net, sound, workers
+        self.floor, self.weights = dict(floor), dict(weights)
+        # Not a buffer: it is data, not state of the network.
+        self._voxel_valid = [voxel_valid]
+
+    def forward(
+        self, batch: Batch, draws: Draws, also: Sequence[float] = ()
+    ) -> tuple[Tensor, dict[str, float], list[float]]:
+        """Loss of this process's windows.
+
+        Parameters
+        ----------
+        also
+            Numbers to add up over the processes on the way.
+
+        Returns
+        -------
+        what to differentiate; ``loss`` and the fractions of the constant predictor's, of the
+        whole batch; the totals of `also`
+        """
+        own = training_sums(
+            self.net, batch, draws, voxel_valid=self._voxel_valid[0], sound=self.sound
+        )
+        everybody, totals = summed(self.workers, own, TERMS, also)
+        shares = [mine.over(all_.count) for mine, all_ in zip(own, everybody, strict=True)]
+        loss, _ = self._loss(shares)
+        whole, parts = self._loss(everybody)
+        found = {name: float(value) for name, value in {"loss": whole, **parts}.items()}
+        return torch.as_tensor(loss) * self.workers.world_size, found, totals
+
+    def _loss(self, sums: Sequence[Sums]) -> tuple[Tensor | float, dict[str, Tensor | float]]:
+        brain, *paths = sums
+        of_paths = [fractions(path.means(), self.floor, self.sound.weights) for path in paths]
+        parts = fractions(brain.means(), self.floor) | mean_fractions(of_paths)
+        return weighted(parts, self.weights), parts
+
+
+def shared_objective(objective: Objective) -> nn.Module:
+    """The objective as it is, or averaging its gradients over the processes that share it."""
+    if not objective.workers.many:
+        return objective
+    from torch.nn.parallel import DistributedDataParallel
+
+    # A step leaves some weights without a gradient: subjects that were not drawn, the output
+    # for words where nobody speaks, heads whose weight is 0.
+    return DistributedDataParallel(
+        objective,
+        find_unused_parameters=True,
+        gradient_as_bucket_view=True,
+        forward_sync_buffers=False,
     )
 
 
-def training_loss(
-    net: GibletNet,
-    batch: Batch,
-    draws: Draws,
-    *,
-    voxel_valid: Tensor,
-    sound: SoundLosses,
-    floor: dict[str, float],
-    weights: dict[str, float],
-) -> tuple[Tensor, dict[str, Tensor | float]]:
-    """Loss of one batch, and its fractions of the constant predictor's."""
+def training_sums(
+    net: GibletNet, batch: Batch, draws: Draws, *, voxel_valid: Tensor, sound: SoundLosses
+) -> list[Sums]:
+    """Errors of one batch: of BOLD, and of the stimulus by each of `PATHS`."""
     n_trs = batch.target.shape[1]
-    z = net.features(batch.stimulus, draws.keep)  # [B, C + T, P]
+    z = net.features(batch.stimulus, draws.keep.to(batch.target.device))  # [B, C + T, P]
     drives = torch.stack([net.drive(z, subject) for subject in batch.subjects])  # [S, B, C + T, V]
     bold = net.bold(drives.flatten(0, 1), n_trs).view_as(batch.bold[:, :, :n_trs])
     brain = Sums()
@@ -115,9 +142,9 @@ def training_loss(
     paths = []
     for number, target in enumerate((batch.target, batch.target & scanned[:, None])):
         half = slice(number * len(target), (number + 1) * len(target))
-        sums = Sums()
+        paths.append(Sums())
         stimulus_sums(
-            sums,
+            paths[-1],
             _part(made, half),
             shown,
             target,
@@ -125,9 +152,7 @@ def training_loss(
             code_frames=draws.code_frames,
             starts=draws.excerpts,
         )
-        paths.append(fractions(sums.means(), floor, sound.weights))
-    parts = fractions(brain.means(), floor) | mean_fractions(paths)
-    return torch.as_tensor(weighted(parts, weights)), parts
+    return [brain, *paths]
 
 
 def _part(made: Decoded, windows: slice) -> Decoded:
@@ -186,8 +211,11 @@ def evaluate(
     sound: SoundLosses,
     floor: dict[str, float],
     weights: dict[str, float],
+    workers: Workers = ALONE,
 ) -> tuple[float, dict[str, float], dict[str, dict[str, float]]]:
     """Loss over a whole split, without dropout, every subject's BOLD decoded.
+
+    Each of several processes scores a part; all get the same figures.
 
     Returns
     -------
@@ -198,7 +226,7 @@ def evaluate(
     brain, paths = Sums(), {path: Sums() for path in PATHS}
     valid = torch.from_numpy(study.voxel_valid).to(device)
     everyone = range(len(study.subjects))
-    for window in tiles(study.segments(split), window_trs):
+    for window in tiles(study.segments(split), window_trs)[workers.rank :: workers.world_size]:
         batch = study.batch(
             [window],
             length=window_trs,
@@ -208,6 +236,8 @@ def evaluate(
             split=split,
         ).to(device)
         add_window(net, batch, voxel_valid=valid, sound=sound, brain=brain, paths=paths)
+    everybody, _ = summed(workers, [brain, *paths.values()], TERMS)
+    brain, paths = everybody[0], dict(zip(PATHS, everybody[1:], strict=True))
     per_path = {
         path: {
             name: float(value)

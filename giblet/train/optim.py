@@ -12,7 +12,6 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from giblet.errors import TrainError
 from giblet.model.network import GibletNet
 
 # Parts that start at nothing or at random; the others start where the linear solution put them.
@@ -21,24 +20,6 @@ FRESH = ("video_out", "audio_out", "context_in", "context_out", "refine", "hrf.t
 IN_SECONDS = ("hrf.delay_s", "hrf.shape")
 UNDECAYED = ("gain", "own_gain", "delag.filter")
 LR_FLOOR = 0.05  # share of the learning rate that is left at the last step
-
-
-def pick_device(name: str) -> torch.device:
-    """Device to train on; ``auto`` takes a GPU when there is one.
-
-    Raises
-    ------
-    TrainError
-        If a GPU is asked for and none is visible.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise TrainError(
-            f"train/device is {name!r}, but torch {torch.__version__} sees no GPU: set it to auto "
-            "or cpu, or run where there is one"
-        )
-    return torch.device(name)
 
 
 @contextmanager
@@ -90,11 +71,19 @@ def learning_rate(step: int, settings: Mapping[str, Any]) -> float:
     return float(settings["lr"]) * share
 
 
-def make_optimizer(net: GibletNet, settings: Mapping[str, Any]) -> torch.optim.AdamW:
+def make_optimizer(
+    net: GibletNet, settings: Mapping[str, Any], *, sharded: bool = False
+) -> torch.optim.Optimizer:
     """AdamW: weight decay on matrices only, rates of their own for what ridge has set.
 
     What starts at the regularised linear optimum would be thrown off it by full steps within
     a few batches; the delays are in seconds and need larger ones.
+
+    Parameters
+    ----------
+    sharded
+        Let each of several processes keep the moments of a part of the weights alone (ZeRO
+        stage 1: Rajbhandari et al. 2020).
     """
     set_by_ridge = settings["start"] == "ridge"
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
@@ -109,11 +98,20 @@ def make_optimizer(net: GibletNet, settings: Mapping[str, Any]) -> torch.optim.A
         free = parameter.ndim <= 1 or name in UNDECAYED
         decay = 0.0 if free else float(settings["weight_decay"])
         groups.setdefault((scale, decay), []).append(parameter)
-    return torch.optim.AdamW(
-        [
-            {"params": params, "weight_decay": decay, "scale": scale}
-            for (scale, decay), params in groups.items()
-        ],
-        lr=float(settings["lr"]),
-        betas=(0.9, 0.98),
-    )
+    wanted = [
+        {"params": params, "weight_decay": decay, "scale": scale}
+        for (scale, decay), params in groups.items()
+    ]
+    how: dict[str, Any] = {"lr": float(settings["lr"]), "betas": (0.9, 0.98)}
+    if not sharded:
+        return torch.optim.AdamW(wanted, **how)
+    from torch.distributed.optim import ZeroRedundancyOptimizer
+
+    return ZeroRedundancyOptimizer(wanted, optimizer_class=torch.optim.AdamW, **how)
+
+
+def gather_moments(optimizer: torch.optim.Optimizer) -> None:
+    """Bring a sharded optimiser's parts to the first process; all have to call it."""
+    gather = getattr(optimizer, "consolidate_state_dict", None)
+    if gather is not None:
+        gather(to=0)

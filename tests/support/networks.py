@@ -9,7 +9,7 @@ import torch
 
 from giblet.model.network import GibletNet
 from giblet.model.stimulus import Stimulus
-from giblet.train.loop import train_network
+from giblet.train.fit import train_network
 
 SMALL: dict[str, Any] = {
     "subjects": ["sub-01", "sub-02"],
@@ -110,6 +110,7 @@ TRAINING: dict[str, Any] = {
     "code_frames": 8,
     "eval_every": 3,
     "patience": 0,
+    "sharding": "none",
     "checkpoint_every": 2,
     "ema_decay": 0.0,
     "bf16": False,

@@ -3,16 +3,14 @@
 from giblet.jobs import job
 
 with job(snakemake) as j:
-    from giblet.train.loop import train_network
+    from giblet.train.launch import train
 
     params = {k: v for k, v in j.params.items() if k != "code"}
-    train_network(
-        j.input.study,
-        j.output.model,
-        j.output.last,
-        j.output.kwargs,
-        j.output.history,
-        j.output.metrics,
+    train(
+        {**dict(j.input.items()), **dict(j.output.items())},
         seed=int(params.pop("seed")),
-        **params,
+        settings=params,
+        resources=dict(j.resources.items()),
+        threads=j.threads,
+        log=j.log[0],
     )

@@ -12,7 +12,7 @@ from giblet.errors import TrainError
 from giblet.model.stimulus import Stimulus
 from giblet.train.build import load_network
 from giblet.train.data import open_study
-from giblet.train.objective import draw
+from giblet.train.draws import draw
 from giblet.train.predict import predict_study
 from giblet.train.windows import tiles
 from tests.support.networks import random_stimulus, small_network, train
@@ -103,7 +103,7 @@ def test_dropout_of_modalities_never_hides_all_that_there_is(tmp_path):
         )
     for step in range(20):
         drawn = draw(
-            batch, n_frames=0, code_frames=4, modality_dropout=0.9, seed=1, step=step,
-            has=batch.stimulus.has,
+            batch.windows, batch.bold_valid.numpy(), n_frames=0, code_frames=4,
+            modality_dropout=0.9, seed=1, step=step, has=opened.has,
         )  # fmt: skip
         assert drawn.keep[:, 2].all()
