@@ -11,12 +11,10 @@ are written, and both are put back. A Slurm that somebody else configured is nev
 from __future__ import annotations
 
 import argparse
-import contextlib
 import fcntl
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -27,9 +25,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from tests.slurm import config
+from tests.slurm.machine import end, is_daemon, misnamed, name_nodes, processes_on
 
 ETC = Path("/etc/slurm")
-HOSTS = Path("/etc/hosts")
 LOCK = Path("/tmp/giblet-slurm.lock")
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "squeue", "munged", "unmunge")
 
@@ -85,6 +83,8 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.pids: dict[str, int] = {}
+        # Those of them that this very process started, and has to collect.
+        self.started: dict[str, subprocess.Popen[bytes]] = {}
         self.lock: IO[str] | None = None
 
     @classmethod
@@ -130,7 +130,9 @@ class Cluster:
         files = config.files(self.folder, socket.gethostname(), devices)
         for name, text in files.items():
             (ETC / name).write_text(text)
-        _name_nodes()
+        name_nodes()
+        if wrong := misnamed():
+            raise ClusterError(wrong)
         self._daemon(
             "munged", "--foreground", "--force", f"--key-file={key}",
             *(f"--{name}-file={self.folder}/munge.{name}" for name in ("log", "pid", "seed")),
@@ -152,7 +154,7 @@ class Cluster:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.pids[name] = process.pid
+        self.started[name], self.pids[name] = process, process.pid
         (self.folder / "pids.json").write_text(json.dumps(self.pids))
 
     def start_node(self, node: str) -> None:
@@ -161,10 +163,9 @@ class Cluster:
 
     def vanish(self, node: str) -> None:
         """Make a node vanish: its slurmd and every process of its jobs, without a word."""
-        doomed = [self.pids.pop(node), *_processes_on(node)]
-        for pid in doomed:
-            _kill(pid, signal.SIGKILL)
-        _reap()
+        for pid in (self.pids.pop(node), *processes_on(node)):
+            end(pid)
+        self.started.pop(node).wait()
 
     def wait_idle(self, timeout_s: float = 60) -> None:
         """Wait until both nodes are up and without jobs."""
@@ -195,15 +196,18 @@ class Cluster:
         """End every job and daemon and put the machine back as it was."""
         if "slurmctld" in self.pids:
             run("scancel", "--user=root", check=False)
-        doomed = [pid for node in config.NODES for pid in _processes_on(node)]
-        for pid in [*doomed, *reversed(self.pids.values())]:
-            if pid in doomed or _is_daemon(pid):
-                _kill(pid, signal.SIGKILL)
-        _reap()
-        self.pids = {}
+        for node in config.NODES:
+            for pid in processes_on(node):
+                end(pid)
+        for pid in reversed(self.pids.values()):
+            if is_daemon(pid):
+                end(pid)
+        for process in self.started.values():
+            process.wait()
+        self.pids, self.started = {}, {}
         for name in config.FILES:
             (ETC / name).unlink(missing_ok=True)
-        _name_nodes(remove=True)
+        name_nodes(remove=True)
         shutil.rmtree(self.folder, ignore_errors=True)
         if self.lock is not None:
             self.lock.close()
@@ -232,62 +236,6 @@ def _locked(timeout_s: float = 1800) -> IO[str]:
     # Daemons must not keep it when the session is killed.
     os.set_inheritable(handle.fileno(), False)
     return handle
-
-
-def _name_nodes(remove: bool = False) -> None:
-    """Write the nodes' names into the hosts file, in place: in a container it is a mount."""
-    lines = [line for line in HOSTS.read_text().splitlines() if config.HOSTS_MARK not in line]
-    if not remove:
-        lines += [
-            f"{node.address} {name} {config.HOSTS_MARK}" for name, node in config.NODES.items()
-        ]
-    HOSTS.write_text("\n".join(lines) + "\n")
-    for name, node in {} if remove else config.NODES.items():
-        found = socket.gethostbyname(name)
-        if found != node.address:
-            raise ClusterError(
-                f"{name} is {found} on this machine, not {node.address}: see {HOSTS}"
-            )
-
-
-def _processes_on(node: str) -> list[int]:
-    """Processes of a node's jobs, and the slurmstepd above them."""
-    tasks, parents = set(), set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            variables = (folder / "environ").read_bytes().split(b"\0")
-            if f"SLURMD_NODENAME={node}".encode() in variables:
-                tasks.add(int(folder.name))
-                parents.add(int((folder / "stat").read_text().rpartition(")")[2].split()[1]))
-        except OSError:
-            continue
-    return [*(pid for pid in parents if _command(pid).startswith("slurmstepd")), *tasks]
-
-
-def _command(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    except OSError:
-        return ""
-
-
-def _is_daemon(pid: int) -> bool:
-    return any(name in _command(pid) for name in ("munged", "slurmctld", "slurmd"))
-
-
-def _kill(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
-
-
-def _reap() -> None:
-    """Collect the daemons that were this process's children."""
-    for _ in range(20):
-        try:
-            if os.waitpid(-1, os.WNOHANG) == (0, 0):
-                time.sleep(0.05)
-        except ChildProcessError:
-            return
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ pytestmark = [
     pytest.mark.workflow,
     pytest.mark.slow,
     pytest.mark.xdist_group("slurm"),
-    pytest.mark.timeout(1500),
+    pytest.mark.timeout(3600),
 ]
 
 TRAINED = "results/tiny/train/giblet/seed-2026"
@@ -136,7 +137,7 @@ def test_preempted_told_of_its_time_limit_or_out_of_disk_it_goes_on(idle, untrai
         for name, checkout, signal in (("taken", taken, "SIGTERM"), ("timed", timed, "SIGUSR1")):
             code, output = ends[name]
             assert code == 0, output[-4000:]
-            first, second = slurm_ids(output)
+            first, _ = slurm_ids(output)
             assert described(first)["JobState"] == "FAILED"
             step = stopped_at(said_in_slurm_log(checkout, first), signal)
             assert resumed_at(checkout) == step
@@ -214,7 +215,7 @@ def kill_a_rank(rank):
     listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True).stdout
     workers = re.findall(r"^ *(\d+) \S*python\S* -m giblet\.train\.worker ", listed, re.MULTILINE)
     for pid in map(int, workers):
-        variables = open(f"/proc/{pid}/environ", "rb").read().split(b"\0")
+        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         if f"SLURM_PROCID={rank}".encode() in variables:
             os.kill(pid, 9)
             return

@@ -37,7 +37,7 @@ def start(
     )
 
 
-def finish(process: subprocess.Popen[str], timeout_s: float = 900) -> tuple[int, str]:
+def finish(process: subprocess.Popen[str], timeout_s: float = 3000) -> tuple[int, str]:
     """Wait for a workflow; its exit code and what it printed."""
     output, _ = process.communicate(timeout=timeout_s)
     return process.returncode, output
