@@ -29,8 +29,8 @@ RUNS = {
         {},
     ),
     "bad partition": (
-        "align",
-        "--forcerun align_splits --retries 0",
+        "results/tiny/brain/ceiling.h5",
+        "--forcerun brain_ceiling --retries 0",
         {"GIBLET_SLURM_PARTITION": "nonesuch"},
     ),
     "out of memory": (
@@ -137,7 +137,7 @@ def test_a_gpu_is_asked_for_and_given(ends, way, key):
     assert code == 0, output[-3000:]
     job = described(slurm_ids(output)[0])
     assert job[key] in ("gres:gpu:1", "gpu:1")
-    assert "gres/gpu=1" in job["TRES"]
+    assert job["JOB_GRES"] == "gpu:1"
 
 
 def test_a_training_is_told_before_its_time_is_up(ends):

@@ -88,6 +88,12 @@ def stopped_at(text, signal):
     return int(step)
 
 
+def the_error(output):
+    """The one line that says why a training ended."""
+    (line,) = set(re.findall(r"^ *\w+Error: (.*)$", output, re.MULTILINE)) - {""}
+    return line
+
+
 def resumed_at(checkout):
     """Step after which the last training went on."""
     (step,) = re.findall(r"resuming after step (\d+)", (checkout.folder / LOG).read_text())
@@ -145,8 +151,7 @@ def test_preempted_told_of_its_time_limit_or_out_of_disk_it_goes_on(idle, untrai
         wait_for_job("stronger", "COMPLETED")
         code, output = ends["filled"]
         assert code == 1
-        (line,) = set(re.findall(r"^rule train_network: (.*)$", output, re.MULTILINE))
-        assert "no space for a checkpoint" in line
+        assert "no space for a checkpoint" in the_error(output)
         assert "Traceback" not in (filled.folder / LOG).read_text()
         fill(False)
         code, output = finish(start(filled, METRICS, *LONG, "--retries", "0"))
@@ -194,8 +199,7 @@ def test_a_killed_process_and_a_vanished_node_cost_the_steps_since_the_last_chec
     kill_a_rank(1)
     code, output = finish(process)
     assert code == 1
-    (line,) = set(re.findall(r"^rule train_network: (.*)$", output, re.MULTILINE))
-    assert "run again to go on from it" in line
+    assert re.match(r"rank \d of 2 on n[12]: .*; .*run again to go on from it", the_error(output))
     assert not (checkout.folder / METRICS).exists()
     process = start(checkout, METRICS, *LONG, "--retries", "2", **TWO_NODES)
     first = wait_for_job("rule_train_network")

@@ -52,7 +52,7 @@ def described(job: str) -> dict[str, str]:
     """What Slurm knows of a job."""
     return dict(
         pair.split("=", 1)
-        for pair in run("scontrol", "show", "--oneliner", "job", job).split()
+        for pair in run("scontrol", "--details", "--oneliner", "show", "job", job).split()
         if "=" in pair
     )
 
