@@ -70,3 +70,7 @@ class ValidationError(GibletError):
 
 class MissingExtraError(GibletError):
     """An optional package that a configured feature needs."""
+
+
+class WatchError(GibletError):
+    """A study or a job that cannot be looked at."""

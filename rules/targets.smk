@@ -80,6 +80,7 @@ rule validate_fmri:
     input:
         rules.validate_fmri_scores.output,
         rules.validate_fmri_figures.output,
+        rules.validate_fmri_surface.output,
         SHOWN_MAPS,
 
 
@@ -94,11 +95,13 @@ rule validate_video:
     input:
         if_has("video", rules.validate_video_scores.output),
         if_has("video", rules.validate_video_figures.output),
+        if_has("video", rules.validate_video_triptychs.output),
 
 
 rule validate_text:
     input:
         if_has("text", rules.validate_text_scores.output),
+        if_has("text", rules.validate_text_regions.output),
         if_has("text", rules.validate_text_figures.output),
 
 

@@ -76,7 +76,11 @@ rule validate_audio_figures:
             f"{VALIDATE}/audio/{{run}}_{{source}}.wav", run=TEST_RUNS, source=WAVS
         ),
     output:
-        spectrograms=expand(f"{VALIDATE}/audio/{{run}}_spectrograms.png", run=TEST_RUNS),
+        spectrograms=report(
+            expand(f"{VALIDATE}/audio/{{run}}_spectrograms.png", run=TEST_RUNS),
+            category="Audio",
+            caption="../workflow/report/validate_figures.rst",
+        ),
     log:
         f"{LOGS}/validate/audio_figures.log",
     benchmark:

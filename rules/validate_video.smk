@@ -1,5 +1,7 @@
 """validate: what comes back as pictures, scored and shown."""
 
+from giblet.features.weights import weights_fingerprint
+
 
 rule validate_video_scores:
     input:
@@ -26,6 +28,8 @@ rule validate_video_scores:
         runtime=120,
     params:
         **STATISTICS,
+        **settings("validate/video/clip", "validate/video/clip_revision"),
+        weights=weights_fingerprint(config["validate"]["video"]["clip"]),
         code=code("validate_video_scores.py"),
     script:
         "../workflow/scripts/validate_video_scores.py"
@@ -47,10 +51,23 @@ rule validate_video_figures:
             category="Video",
             caption="../workflow/report/validate_samples.rst",
         ),
-        films=expand(
-            f"{VALIDATE}/video/{{run}}_{{source}}.mp4", run=TEST_RUNS, source=FILMS
+        films=report(
+            expand(
+                f"{VALIDATE}/video/{{run}}_{{source}}.mp4", run=TEST_RUNS, source=FILMS
+            ),
+            category="Video",
+            caption="../workflow/report/validate_samples.rst",
         ),
-        scores=f"{VALIDATE}/video/scores.png",
+        scores=report(
+            f"{VALIDATE}/video/scores.png",
+            category="Video",
+            caption="../workflow/report/validate_figures.rst",
+        ),
+        strips=report(
+            expand(f"{VALIDATE}/video/{{run}}_strip.png", run=TEST_RUNS),
+            category="Video",
+            caption="../workflow/report/validate_samples.rst",
+        ),
     log:
         f"{LOGS}/validate/video_figures.log",
     benchmark:
@@ -62,8 +79,37 @@ rule validate_video_figures:
         mem_mb=2000,
         runtime=60,
     params:
-        **settings("seed", "validate/video"),
+        **settings_but(["clip", "clip_revision"], "seed", "validate/video"),
         runs=TEST_RUNS,
         code=code("validate_video_figures.py"),
     script:
         "../workflow/scripts/validate_video_figures.py"
+
+
+rule validate_video_triptychs:
+    input:
+        study=STUDY,
+        predictions=PREDICTIONS,
+        audio=if_has("audio", per_run(f"{RESULTS}/stimulus/{{run}}/audio.wav")),
+    output:
+        films=report(
+            expand(f"{VALIDATE}/video/{{run}}_triptych.mp4", run=TEST_RUNS),
+            category="Video",
+            caption="../workflow/report/validate_samples.rst",
+        ),
+    log:
+        f"{LOGS}/validate/video_triptychs.log",
+    benchmark:
+        f"{BENCHMARKS}/validate/video_triptychs.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        **settings("seed", "validate/video/scale", "validate/video/crf"),
+        runs=TEST_RUNS,
+        code=code("validate_video_triptychs.py"),
+    script:
+        "../workflow/scripts/validate_video_triptychs.py"

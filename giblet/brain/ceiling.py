@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from giblet.brain.isc import Draws, Shared, study_isc
 from giblet.brain.repeats import study_repeats
 from giblet.errors import BrainError
-from giblet.resampling import percentile_interval
+from giblet.resampling import around, percentile_interval
 from giblet.store import writing
 from giblet.timing import Exact
 
@@ -62,8 +62,10 @@ def make_ceiling(
 
     ``isc/{subject}``, for those who have repeats ``repeat_r/{subject}``, and
     ``ceiling/{subject}``, [V] float32; for each of them ``{name}_interval/{subject}``, [2, V]
-    float32. Attributes of the ceiling: ``mean`` and ``median`` over voxels, each value, low,
-    high; ``ceiling_from``, ``subjects`` or ``repeats``.
+    float32; ``ceiling_draws/{subject}``, [n_draws, V] float16, the ceiling over resampled blocks,
+    which are the same for all subjects: from it comes the interval of any mean. Attributes of the
+    ceiling: ``mean`` and ``median`` over voxels, each value, low, high; ``ceiling_from``,
+    ``subjects`` or ``repeats``.
 
     Parameters
     ----------
@@ -80,18 +82,20 @@ def make_ceiling(
         by_run.setdefault(run, {})[subject] = path
     subjects = list(dict.fromkeys(name.split("/")[0] for name in scan_names))
     draws = Draws(isc_n_bootstrap, isc_block_trs, seed)
-    shared = _collect(subjects, study_isc(by_run, subjects, tr_s, draws))
-    again = _collect(subjects, study_repeats(by_run, repeats, subjects, tr_s, draws))
-    if ceiling_from == "repeats" and not any(one.known for one in again.values()):
-        raise BrainError(
-            "brain/ceiling_from is 'repeats', but no subject has two runs that show the same: "
-            "set it to subjects or auto, or give such runs one film in the runs table"
-        )
     wanted = {"auto": None, "subjects": False, "repeats": True}[ceiling_from]
-    by_repeats = {s: again[s].known if wanted is None else wanted for s in subjects}
-    chosen = {s: again[s] if by_repeats[s] else shared[s] for s in subjects}
-    note = "" if any(one.known for one in chosen.values()) else ALONE
     with writing(out, stage="brain", tr_s=tr_s) as file:
+        parts = study_repeats(by_run, repeats, subjects, tr_s, draws)
+        again = _collect(subjects, parts, file if wanted is not False else None)
+        if ceiling_from == "repeats" and not any(one.known for one in again.values()):
+            raise BrainError(
+                "brain/ceiling_from is 'repeats', but no subject has two runs that show the same: "
+                "set it to subjects or auto, or give such runs one film in the runs table"
+            )
+        by_repeats = {s: again[s].known if wanted is None else wanted for s in subjects}
+        parts = study_isc(by_run, subjects, tr_s, draws)
+        shared = _collect(subjects, parts, file, [s for s in subjects if not by_repeats[s]])
+        chosen = {s: again[s] if by_repeats[s] else shared[s] for s in subjects}
+        note = "" if any(one.known for one in chosen.values()) else ALONE
         file.attrs["n_subjects"] = len(subjects)
         file.attrs["note"] = note
         for subject in subjects:
@@ -135,19 +139,38 @@ def _write(
 
 
 def _collect(
-    subjects: Sequence[str], parts: Iterable[tuple[slice, dict[str, Shared]]]
+    subjects: Sequence[str],
+    parts: Iterable[tuple[slice, dict[str, Shared]]],
+    file: h5py.File | None,
+    kept: Sequence[str] | None = None,
 ) -> dict[str, _Found]:
+    """Take blocks of voxels as they come; into `file` the draws of the subjects `kept`."""
     found = {subject: _Found() for subject in subjects}
     for here, shared in parts:
         for subject in subjects:
-            found[subject].add(here, shared[subject])
+            draws = found[subject].add(here, shared[subject])
+            if file is not None and (kept is None or subject in kept):
+                _keep_draws(file, subject, here, draws)
     return found
+
+
+def _keep_draws(file: h5py.File, subject: str, here: slice, draws: NDArray[np.float64]) -> None:
+    """Append the draws of the voxels `here`; nothing of a subject without a ceiling there."""
+    name = f"ceiling_draws/{subject}"
+    if name not in file:
+        if not np.isfinite(draws).any():
+            return
+        shape = (len(draws), here.stop)
+        most = (len(draws), None)
+        file.create_dataset(name, shape, np.float16, maxshape=most, fillvalue=np.nan, chunks=True)
+    file[name].resize((len(draws), here.stop))
+    file[name][:, here] = draws
 
 
 class _Found:
     """One subject's numbers, put together from blocks of voxels.
 
-    Draws are not kept for every voxel: their mean over voxels is summed up, and their median
+    Draws are not held for every voxel: their mean over voxels is summed up, and their median
     read from a histogram of each draw.
     """
 
@@ -172,8 +195,8 @@ class _Found:
         _, ceiling, _, interval = zip(*self.parts, strict=True)
         return np.concatenate(ceiling), np.concatenate(interval, axis=-1)
 
-    def add(self, here: slice, shared: Shared) -> None:
-        """Take the voxels `here`, which follow those taken before."""
+    def add(self, here: slice, shared: Shared) -> NDArray[np.float64]:
+        """Take the voxels `here`, which follow those taken before; the draws of their ceiling."""
         ceiling = ceiling_from_isc(shared.isc, shared.n_others)
         draws = ceiling_from_isc(shared.draws, shared.n_others)
         width = here.stop - here.start
@@ -187,6 +210,7 @@ class _Found:
         self.sums += draws[:, known].sum(1)
         for count, row in zip(self.counts, draws[:, known], strict=True):
             count += np.bincount(np.rint(row / BIN).astype(int), minlength=bins)
+        return draws
 
     def summary(self) -> dict[str, tuple[float, float, float]]:
         """Ceiling over voxels: mean and median, each (value, low, high)."""
@@ -196,8 +220,11 @@ class _Found:
             return {"mean": unknown, "median": unknown}
         half = (self.counts.cumsum(1) * 2 >= self.n).argmax(1) * BIN
         return {
-            "mean": (float(np.nanmean(ceiling)), *percentile_interval(self.sums / self.n)),
-            "median": (float(np.nanmedian(ceiling)), *percentile_interval(half)),
+            name: (value, *percentile_interval(around(value, drawn)))
+            for name, value, drawn in (
+                ("mean", float(np.nanmean(ceiling)), self.sums / self.n),
+                ("median", float(np.nanmedian(ceiling)), half),
+            )
         }
 
 

@@ -10,7 +10,11 @@ from collections.abc import Sequence
 from giblet.errors import GibletError
 
 # Modules of giblet.cli, one a command, in the order they are listed to the user.
-COMMANDS: tuple[str, ...] = ()
+COMMANDS: tuple[str, ...] = (
+    "compare",
+    "logs",
+    "status",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,3 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:  # whoever read the output, `head` say, has seen enough
         return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

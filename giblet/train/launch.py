@@ -229,7 +229,9 @@ def _run(command: list[str], plan: Plan, log: Path, progress: Path) -> None:
     cause = _cause(log, before) or f"{command[0]} ended with exit status {status}"
     if found and found["state"] not in FINAL:
         write_progress(progress, {**found, "state": "failed", "message": cause})
-    raise TrainError(f"{cause}; the last checkpoint is kept, run again to go on from it")
+    if "Error: " not in cause:  # it was killed, which says nothing against trying again
+        cause += "; the last checkpoint is kept, run again to go on from it"
+    raise TrainError(cause)
 
 
 @contextmanager

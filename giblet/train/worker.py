@@ -60,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         _train(job, place, given)
     except Stopped as error:
         status = error.exit_status
+        if place.world_size == 1:  # of several the first has said it
+            _say(str(error))
     except GibletError as error:
         status = error.exit_status
         _say(f"{place}: {type(error).__name__}: {error}")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet.features.mel import log_mel
-from giblet.resampling import bootstrap_correlations, percentile_interval
+from giblet.resampling import bootstrap_correlations
 from giblet.sound_scores import is_silent
 from giblet.store import reading
 from giblet.timing import n_items
@@ -111,7 +111,8 @@ def _add_clips(
     rate_hz = int(study.attrs["sample_rate_hz"])
     scores = ClipScores(rate_hz, int(study.attrs["hop_length"]), _n_mels(study, tests))
     rows: list[dict[str, Any]] = []
-    for clip in make_clips(tests, rate_hz, clip_trs):
+    numbers: list[int] = []
+    for number, clip in enumerate(make_clips(tests, rate_hz, clip_trs)):
         original = _sound(sounds, clip.run, "original", "")[clip.samples]
         share = speech.share(clip.run, clip.start, clip.stop)
         is_speech = speech.is_speech(clip.run, clip.start, clip.stop)
@@ -121,12 +122,16 @@ def _add_clips(
             other = _sound_of(sounds, tests, clip.run, source, subject, rate_hz)[clip.samples]
             who = {"source": source, "subject": subject, "speech": share, "is_speech": is_speech}
             rows.append({**where, **who, **scores.of(reference, other)})
+            numbers.append(number)
     write_table(path, rows)
     for source, subject in dict.fromkeys((row["source"], row["subject"]) for row in rows):
-        mine = [row for row in rows if (row["source"], row["subject"]) == (source, subject)]
+        mine = [
+            k for k, row in enumerate(rows) if (row["source"], row["subject"]) == (source, subject)
+        ]
+        block = np.array([numbers[k] for k in mine], np.int64)
         for name, unit in scores.units.items():
-            values = np.array([row[name] for row in mine], float)
-            table.add_items(name, unit, source, values, np.arange(len(mine)), subject=subject)
+            values = np.array([rows[k][name] for k in mine], float)
+            table.add_items(name, unit, source, values, block, subject=subject)
     return len(rows)
 
 
@@ -145,15 +150,18 @@ def _add_ridge_distance(
     """Distance of the linear decoder's mean spectrum of each TR, held for all its frames."""
     rate_hz = int(study.attrs["sample_rate_hz"])
     for subject, own, found in _ridge_spectra(study, ridge, tests):
-        values = []
-        for clip in make_clips(own, rate_hz, clip_trs):
+        values, number = [], []
+        for place, clip in enumerate(make_clips(tests, rate_hz, clip_trs)):
+            if clip.run not in own.runs:
+                continue
+            number.append(place)
             inside = (own.run_name == clip.run) & (own.tr >= clip.start) & (own.tr < clip.stop)
             index = study[f"runs/{clip.run}/audio_index"][clip.start : clip.stop]
             held = np.repeat(found[inside], index[:, 1] - index[:, 0], axis=0)
             mel = study[f"runs/{clip.run}/audio_log_mel"][index[0, 0] : index[-1, 1]]
             silent = is_silent(_sound(sounds, clip.run, "original", "")[clip.samples])
             values.append(np.nan if silent else np.abs(held - mel.astype(np.float32)).mean())
-        name, block = "log_mel_distance", np.arange(len(values))
+        name, block = "log_mel_distance", np.array(number, np.int64)
         table.add_items(name, UNITS[name], "ridge", np.array(values), block, subject=subject)
 
 
@@ -203,24 +211,29 @@ def _add_spectra(
     """Score the mean log-mel spectra of single TRs: correlation and identification."""
     true = np.concatenate([tr_means(study, run, trs) for run, trs in _each(tests)])
     mean = train_spectrum(study)
-    scorer = Scorer(table, settings, tests)
+    scorer = Scorer(table, settings)
     for source, subject, own, found in _spectra(study, sounds, ridge, tests, mean):
         mine = np.isin(tests.run_name, own.runs)
         x, y = centred(true[mine], own.lengths), centred(found, own.lengths)
         block = own.blocks(settings.block_trs)
         rng = np.random.default_rng(settings.seed)
-        draws = bootstrap_correlations(x, y, block, settings.n_bootstrap, rng)
+        n_blocks = own.n_blocks(settings.block_trs)
+        draws = bootstrap_correlations(
+            x, y, block, settings.n_bootstrap, rng, n_blocks=n_blocks
+        ).mean(1)
         table.add(
             "log_mel_r",
             "r",
             source,
             float(pearson(x, y).mean()),
             subject=subject,
-            interval=percentile_interval(draws.mean(1)),
+            draws=draws,
             n=own.n,
         )
         scorer.identify(source, subject, found - mean, true[mine] - mean, own)
     scorer.add_pooled()
+    # Two series that have nothing to do with each other.
+    table.add("log_mel_r", "r", "chance", 0.0, n=tests.n)
 
 
 def _each(tests: TestSet) -> Iterator[tuple[str, NDArray[np.int64]]]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +15,14 @@ from numpy.typing import NDArray
 from giblet.store import replacing
 
 EVEN = 2
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What is heard with a film: samples (n,), float32 from -1 to 1, and how many a second."""
+
+    samples: NDArray[np.float32]
+    rate_hz: int
 
 
 def write_film(
@@ -25,9 +37,28 @@ def write_film(
     scale : every pixel becomes `scale` by `scale`; rounded up to even, as H.264 needs
     crf : quality of libx264, 0 lossless to 51
     """
+    encode(path, (enlarged(frame, scale) for frame in frames), rate, crf=crf)
+
+
+def enlarged(picture: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+    """Every pixel `scale` by `scale`, which is rounded up to even."""
+    scale += scale % EVEN
+    return picture.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def encode(
+    path: str | Path,
+    pictures: Iterable[NDArray[np.uint8]],
+    rate: Fraction,
+    *,
+    crf: int,
+    sound: Sound | None = None,
+) -> None:
+    """Write pictures of even sides (H, W, 3), as they come, as an MP4 with or without sound."""
     import av
 
-    scale += scale % EVEN
+    pictures = iter(pictures)
+    first = next(pictures)
     with (
         replacing(path) as partial,
         av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container,
@@ -35,14 +66,42 @@ def write_film(
         stream = container.add_stream(
             "libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast"}
         )
-        stream.height, stream.width = frames.shape[1] * scale, frames.shape[2] * scale
+        stream.height, stream.width = first.shape[:2]
         stream.pix_fmt = "yuv420p"
         stream.thread_count = 1
-        for frame in frames:
-            big = frame.repeat(scale, axis=0).repeat(scale, axis=1)
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(big), format="rgb24")
+        heard = (
+            None
+            if sound is None
+            else container.add_stream("aac", rate=sound.rate_hz, layout="mono")
+        )
+        parts = iter(()) if sound is None else _sound_frames(sound)
+        for number, one in enumerate(chain([first], pictures)):
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(one), format="rgb24")
             container.mux(stream.encode(picture))
+            _encode_until(container, heard, parts, Fraction(number + 1) / rate)
         container.mux(stream.encode())
+        if heard is not None:
+            _encode_until(container, heard, parts, None)
+            container.mux(heard.encode())
+
+
+def _sound_frames(sound: Sound, size: int = 1024) -> Iterator[tuple[Fraction, Any]]:
+    """Pieces of the sound and when each begins, in seconds."""
+    import av
+
+    for start in range(0, len(sound.samples), size):
+        part = np.ascontiguousarray(sound.samples[None, start : start + size], np.float32)
+        frame = av.AudioFrame.from_ndarray(part, format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = sound.rate_hz, start
+        yield Fraction(start, sound.rate_hz), frame
+
+
+def _encode_until(container: Any, stream: Any, parts: Any, until_s: Fraction | None) -> None:
+    """Sound goes into the file beside the pictures it belongs to."""
+    for begins, frame in parts:
+        container.mux(stream.encode(frame))
+        if until_s is not None and begins >= until_s:
+            return
 
 
 def read_film(path: str | Path, height: int, width: int) -> NDArray[np.uint8]:

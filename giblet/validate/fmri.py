@@ -19,7 +19,7 @@ from giblet.resampling import bootstrap_correlations
 from giblet.store import dataset
 from giblet.validate.fmri_inputs import (
     Files,
-    ceiling_intervals_of,
+    ceiling_draws_of,
     ceiling_of,
     encoded,
     measured_bold,
@@ -27,10 +27,12 @@ from giblet.validate.fmri_inputs import (
 )
 from giblet.validate.fmri_tables import (
     RUN_SOURCES,
+    RegionDraws,
     add_discoveries,
     add_voxel_metrics,
     by_region,
     by_run,
+    over_subjects,
     regions,
     with_region_q,
 )
@@ -116,6 +118,7 @@ identification_min_distance_s, fdr_q, min_ceiling
     )
     table = MetricTable("fmri", n_bootstrap, seed)
     region_rows: list[dict[str, object]] = []
+    region_draws: RegionDraws = {}
     run_rows: list[dict[str, object]] = []
     found: dict[str, Voxels] = {}
     partitions: dict[str, Partition] = {}
@@ -124,16 +127,18 @@ identification_min_distance_s, fdr_q, min_ceiling
         tests = load_test_set(files.study)
         check_predictions(files.predictions, tests)
         planted = load_truth(truth[0], files.study, tests.subjects) if truth else None
-        scorer = Scorer(table, settings, tests, chance_per_subject=True)
+        scorer = Scorer(table, settings, chance_per_subject=True)
         for subject in tests.subjects:
             own = tests.of_runs(runs_of(files.study, subject))
             if not own.runs:
                 print(f"{subject}: no test TRs, not scored")
                 continue
             voxel, parts, rows = _score_subject(files, own, subject, scorer, planted)
-            region_rows += by_region(files.study, voxel, planted, subject)
+            region_rows += by_region(files.study, voxel, planted, subject, region_draws)
             # The bootstrap draws are by far the largest part and have served their purpose.
-            found[subject] = replace(voxel, draws={})
+            found[subject] = replace(voxel, draws={}, ceiling_draws=voxel.ceiling_draws[:0].copy())
+            # Or the next subject's would be made beside them.
+            del voxel
             run_rows += rows
             partitions[subject] = parts
         if not found:
@@ -151,7 +156,8 @@ identification_min_distance_s, fdr_q, min_ceiling
         scorer.add_pooled()
         write_voxels(voxels, files.study, found, planted, settings)
     table.write(metrics)
-    write_table(region_table, with_region_q(region_rows))
+    region_rows = with_region_q(region_rows)
+    write_table(region_table, [*region_rows, *over_subjects(region_rows, region_draws)])
     write_table(run_table, run_rows)
     write_table(partition_table, part_rows)
 
@@ -195,7 +201,7 @@ def _score_subject(
         p={name: one.p for name, one in scored.items() if one.p is not None},
         q={name: one.q for name, one in scored.items() if one.q is not None},
         ceiling=np.where(valid, ceiling, np.nan),
-        ceiling_interval=ceiling_intervals_of(files.ceiling, subject),
+        ceiling_draws=ceiling_draws_of(files.ceiling, subject, len(valid)),
         delay_s=_delays(files, subject, valid),
         valid=valid,
         explained=parts.explained,
@@ -249,17 +255,20 @@ def score_voxels(
     """
     r = np.where(valid, pearson(measured, predicted), np.nan)
     block = tests.blocks(settings.block_trs)
-    parts = []
+    n_draws = settings.n_bootstrap if len(np.unique(block)) > 1 else 0
+    draws = np.full((n_draws, len(valid)), np.nan, np.float32)
     for start in range(0, len(valid), COLUMNS_AT_ONCE):
         part = slice(start, start + COLUMNS_AT_ONCE)
         # The same blocks in every part, so that the mean over voxels has an interval too.
         rng = np.random.default_rng(settings.seed)
-        parts.append(
-            bootstrap_correlations(
-                measured[:, part], predicted[:, part], block, settings.n_bootstrap, rng
-            )
+        draws[:, part] = bootstrap_correlations(
+            measured[:, part],
+            predicted[:, part],
+            block,
+            settings.n_bootstrap,
+            rng,
+            n_blocks=tests.n_blocks(settings.block_trs),
         )
-    draws = np.concatenate(parts, axis=1)
     draws[:, ~valid] = np.nan
     if not tested:
         return Scored(r, draws)

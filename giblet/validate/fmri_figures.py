@@ -1,19 +1,21 @@
-"""Pictures of the encoding scores: slices, glass brains, network against ridge, regions."""
+"""Pictures of the encoding scores: slices, glass brains, network against ridge, bars."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from giblet.store import reading
 from giblet.validate.figures import COLOURS, figure
+from giblet.validate.fmri_bars import draw_regions, draw_runs, draw_subjects
 from giblet.validate.fmri_maps import affine_of, to_volume
+from giblet.validate.fmri_means import found_by_ridge, limits, mean_delay, mean_over
 from giblet.validate.partition_figures import MODALITY_WORDS, draw_partition
 
 # Map name -> (colours, lowest, highest, label); None is taken from the data.
@@ -23,7 +25,10 @@ LOOKS: dict[str, tuple[str, float | None, float | None, str]] = {
     "q": ("viridis_r", 0.0, 0.1, "q (FDR)"),
     "delay_s": ("cividis", None, None, "delay of the response, s"),
     "unique": ("magma", 0.0, None, "variance only this explains"),
+    "best": ("", -0.5, 2.5, ""),
 }
+# As the unique parts are coloured in partition.png.
+BEST = {"picture": "#0072b2", "sound": "#d55e00", "words": "#009e73"}
 GLASS_LOOKS = {
     "r": ("magma_r", "largest r"),
     "delay_s": ("cividis", "mean delay, s"),
@@ -34,7 +39,9 @@ VIEWS = (("from the left", 0), ("from the front", 1), ("from above", 2))
 
 def draw_fmri(
     voxels: str | Path,
+    metrics: str | Path,
     region_table: str | Path,
+    run_table: str | Path,
     partition_table: str | Path,
     folder: str | Path,
     *,
@@ -46,7 +53,9 @@ def draw_fmri(
     Parameters
     ----------
     voxels : ``fmri/voxels.h5``
+    metrics : ``fmri/metrics.csv``
     region_table : ``fmri/by_region.csv``
+    run_table : ``fmri/by_run.csv``
     partition_table : ``fmri/partition.csv``
     dpi : dots an inch of the PNGs
     n_slices : axial slices of each map
@@ -55,43 +64,41 @@ def draw_fmri(
     with reading(voxels, stage="validate") as file:
         subjects = json.loads(file.attrs["subjects"])
         for subject in subjects:
-            for name in ("r", "r_normalised", "q"):
+            for name in ("r", "r_normalised", "q", "delay_s"):
                 values = file[f"{subject}/{name}"][:]
+                if name == "delay_s":
+                    values = np.where(found_by_ridge(file, subject), values, np.nan)
                 path = folder / f"{subject}_{name}.png"
                 _draw_map(file, values, name, f"{subject}: {LOOKS[name][3]}", path, dpi, n_slices)
+            _draw_best(file, subject, folder / f"{subject}_best.png", dpi, n_slices)
         for name, title in (("r", "network"), ("r_ridge", "ridge")):
-            mean = _mean_over(file, subjects, name)
+            mean = mean_over(file, name)
             title = f"{title}: r, mean over subjects"
             _draw_glass(file, mean, "r", title, folder / f"glass_{name}.png", dpi)
-        found = [file[f"{s}/q_ridge"][:] < file.attrs["fdr_q"] for s in subjects]
-        delay = np.where(np.any(found, axis=0), _mean_over(file, subjects, "delay_s"), np.nan)
         title = "delay that ridge found, where it predicts"
-        _draw_glass(file, delay, "delay_s", title, folder / "glass_delay.png", dpi)
+        _draw_glass(file, mean_delay(file), "delay_s", title, folder / "glass_delay.png", dpi)
         for modality, what in MODALITY_WORDS.items():
-            mean = _mean_over(file, subjects, f"partition/unique_{modality}")
+            mean = mean_over(file, f"partition/unique_{modality}")
             path = folder / f"glass_unique_{modality}.png"
             _draw_glass(file, mean, "unique", f"variance that only {what} explains", path, dpi)
         _draw_scatter(file, subjects, folder / "model_vs_ridge.png", dpi)
-    _draw_regions(region_table, folder / "regions.png", dpi)
+    draw_regions(region_table, folder / "regions.png", dpi)
+    draw_subjects(metrics, folder / "subjects.png", dpi)
+    draw_runs(run_table, folder / "runs.png", dpi)
     draw_partition(partition_table, folder / "partition.png", dpi)
 
 
-def _mean_over(file: h5py.File, subjects: list[str], name: str) -> NDArray[np.float64]:
-    """Mean over the subjects in whom a voxel was scored, NaN in none."""
-    values = np.stack([file[f"{subject}/{name}"][:] for subject in subjects]).astype(float)
-    known = np.isfinite(values)
-    total, count = np.where(known, values, 0).sum(0), known.sum(0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+def _draw_best(file: h5py.File, subject: str, path: Path, dpi: int, n_slices: int) -> None:
+    """Which modality explains most that no other does, where ridge predicts significantly."""
+    unique = [file[f"{subject}/partition/unique_{m}"][:] for m in MODALITY_WORDS]
+    best = np.where(found_by_ridge(file, subject), np.argmax(unique, axis=0), np.nan)
+    title = f"{subject}: what explains most that nothing else does"
+    _draw_map(file, best, "best", title, path, dpi, n_slices, BEST)
 
 
 def _limits(name: str, values: NDArray[Any]) -> tuple[float, float]:
     _, low, high, _ = LOOKS[name]
-    known = values[np.isfinite(values)]
-    if low is None:
-        low = float(np.percentile(known, 2)) if len(known) else 0.0
-    if high is None:
-        high = float(np.percentile(known, 99)) if len(known) else 1.0
-    return low, max(high, low + 0.05)
+    return limits(values, low=low, high=high)
 
 
 def _draw_map(
@@ -102,10 +109,16 @@ def _draw_map(
     path: Path,
     dpi: int,
     n_slices: int,
+    classes: Mapping[str, str] | None = None,
 ) -> None:
     """Axial slices, left on the left; parcels as a row of points."""
+    from matplotlib.colors import ListedColormap
+
     low, high = _limits(name, values)
+    colours: Any
     colours, _, _, label = LOOKS[name]
+    if classes:
+        colours = ListedColormap(list(classes.values()))
     if file.attrs["kind"] != "voxels":
         with figure(path, dpi, figsize=(8, 2.5)) as (_, axis):
             axis.plot(values, ".", color=COLOURS["model"])
@@ -126,7 +139,9 @@ def _draw_map(
             image = axis.imshow(shown, cmap=colours, vmin=low, vmax=high, origin="lower")
             axis.set_axis_off()
         fig.suptitle(f"{title} (left of the picture: left of the brain)", fontsize=8)
-        fig.colorbar(image, ax=list(axes[0]), shrink=0.8, label=label)
+        bar = fig.colorbar(image, ax=list(axes[0]), shrink=0.8, label=label)
+        if classes:
+            bar.set_ticks(range(len(classes)), labels=list(classes))
 
 
 def canonical(file: h5py.File, values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -199,23 +214,3 @@ def _draw_scatter(file: h5py.File, subjects: list[str], path: Path, dpi: int) ->
             title += "\n(grey: voxels that respond to nothing)"
         axis.set(xlabel="r of ridge", ylabel="r of the network")
         axis.set_title(title, fontsize=8)
-
-
-def _draw_regions(table: str | Path, path: Path, dpi: int) -> None:
-    """Mean r of each region with its interval, one group of bars a source."""
-    rows = pd.read_csv(table)
-    names = list(dict.fromkeys(rows["region"].astype(str)))
-    sources = [s for s in ("model", "ridge", "ceiling") if (rows["source"] == s).any()]
-    with figure(path, dpi, figsize=(max(4, 0.9 * len(names) + 2), 3.2)) as (_, axis):
-        for place, source in enumerate(sources):
-            mine = rows[rows["source"] == source]
-            mean = mine.groupby(mine["region"].astype(str))[["value", "ci_low", "ci_high"]].mean()
-            mean = mean.reindex(names)
-            at = np.arange(len(names)) + (place - (len(sources) - 1) / 2) * 0.27
-            around = np.stack([mean["value"] - mean["ci_low"], mean["ci_high"] - mean["value"]])
-            error = np.nan_to_num(np.maximum(around, 0))
-            axis.bar(at, mean["value"], 0.25, yerr=error, color=COLOURS[source], label=source)
-        axis.axhline(0, color="0.3", lw=0.8)
-        axis.set_xticks(np.arange(len(names)), names, rotation=30, ha="right", fontsize=8)
-        axis.set(ylabel="mean r over voxels and subjects")
-        axis.legend(fontsize=7)

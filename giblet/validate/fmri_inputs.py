@@ -98,13 +98,10 @@ def ceiling_of(file: h5py.File, subject: str, n_voxels: int) -> NDArray[np.float
     return dataset(file, f"ceiling/{subject}", shape=(n_voxels,))[:].astype(float)
 
 
-def ceiling_intervals_of(file: h5py.File, subject: str) -> dict[str, tuple[float, float]]:
-    """95 % intervals of a subject's mean and median ceiling over voxels, where they are known."""
-    if f"ceiling/{subject}" not in file:
-        return {}
-    attrs = file[f"ceiling/{subject}"].attrs
-    return {
-        f"r_{name}": (float(attrs[name][1]), float(attrs[name][2]))
-        for name in ("mean", "median")
-        if name in attrs
-    }
+def ceiling_draws_of(file: h5py.File, subject: str, n_voxels: int) -> NDArray[np.float16]:
+    """A subject's ceiling over resampled blocks, (n_draws, V); no rows where there are none."""
+    name = f"ceiling_draws/{subject}"
+    if name not in file:
+        return np.zeros((0, n_voxels), np.float16)
+    found: NDArray[np.float16] = dataset(file, name, shape=(None, n_voxels))[:]
+    return found

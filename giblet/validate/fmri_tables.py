@@ -9,15 +9,17 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from giblet.resampling import bootstrap_correlations, percentile_interval
+from giblet.resampling import Array, around, bootstrap_correlations, percentile_interval
 from giblet.validate.fmri_voxels import Voxels
 from giblet.validate.settings import Settings
 from giblet.validate.statistics import fdr, pearson
-from giblet.validate.table import MetricTable
+from giblet.validate.table import MetricTable, mean_draws
 from giblet.validate.testset import TestSet
 from giblet.validate.truth import Truth
 
 RUN_SOURCES = ("model", "ridge")
+# Region and source -> of each subject the mean over resampled blocks.
+RegionDraws = dict[tuple[str, str], list[Array]]
 
 
 def add_voxel_metrics(table: MetricTable, voxels: Voxels, subject: str, settings: Settings) -> None:
@@ -27,19 +29,23 @@ def add_voxel_metrics(table: MetricTable, voxels: Voxels, subject: str, settings
     for source, r in voxels.r.items():
         draws = voxels.draws[source][:, valid]
         for name, over in (("r_mean", np.mean), ("r_median", np.median)):
-            interval = percentile_interval(over(draws, axis=1)) if n else (np.nan, np.nan)
+            drawn = over(draws, axis=1) if n else np.zeros(0)
             value = float(over(r[valid])) if n else float("nan")
-            table.add(name, "r", source, value, subject=subject, interval=interval, n=n)
+            table.add(name, "r", source, value, subject=subject, draws=drawn, n=n)
         _add_normalised(table, voxels, source, subject, settings)
     known = np.isfinite(voxels.ceiling)
     if known.any():
         for name, over in (("r_mean", np.mean), ("r_median", np.median)):
             value = float(over(voxels.ceiling[known]))
-            interval = voxels.ceiling_interval.get(name, (np.nan, np.nan))
-            n_known = int(known.sum())
-            table.add(name, "r", "ceiling", value, subject=subject, interval=interval, n=n_known)
+            drawn = over(voxels.ceiling_draws[:, known].astype(np.float32), axis=1)
+            drawn, n_known = around(value, drawn), int(known.sum())
+            table.add(name, "r", "ceiling", value, subject=subject, draws=drawn, n=n_known)
     for name in ("r_mean", "r_median"):
         table.add(name, "r", "chance", 0.0, subject=subject, n=n)
+    usable = valid & (np.nan_to_num(voxels.ceiling) >= settings.min_ceiling)
+    share = 0.0 if usable.any() else float("nan")
+    n_usable = int(usable.sum())
+    table.add("r_normalised_median", "share", "chance", share, subject=subject, n=n_usable)
 
 
 def add_discoveries(table: MetricTable, voxels: Voxels, subject: str, settings: Settings) -> None:
@@ -61,14 +67,15 @@ def _add_normalised(
         table.add("r_normalised_median", "share", source, np.nan, subject=subject, n=0)
         return
     ceiling = voxels.ceiling[usable]
-    draws = voxels.draws[source][:, usable] / ceiling
+    draws = voxels.draws[source][:, usable]
+    draws /= ceiling.astype(np.float32)
     table.add(
         "r_normalised_median",
         "share",
         source,
         float(np.median(voxels.r[source][usable] / ceiling)),
         subject=subject,
-        interval=percentile_interval(np.median(draws, axis=1)),
+        draws=np.median(draws, axis=1),
         n=n,
     )
     above = float((voxels.r[source][usable] > ceiling).sum())
@@ -103,22 +110,45 @@ def by_run(
 
 
 def by_region(
-    study: h5py.File, voxels: Voxels, truth: Truth | None, subject: str
+    study: h5py.File, voxels: Voxels, truth: Truth | None, subject: str, draws: RegionDraws
 ) -> Iterator[dict[str, object]]:
-    """Rows of ``by_region.csv``: mean correlation over the voxels of each region."""
+    """Rows of ``by_region.csv``: mean correlation over the voxels of each region.
+
+    Parameters
+    ----------
+    draws : takes the means over resampled blocks, for the rows over all subjects
+    """
     for name, inside in regions(study, truth).items():
         here = inside & voxels.valid
         if not here.any():
             continue
         for source in RUN_SOURCES:
-            low, high = percentile_interval(voxels.draws[source][:, here].mean(1))
+            drawn = voxels.draws[source][:, here].mean(1)
+            draws.setdefault((name, source), []).append(drawn)
             value = float(voxels.r[source][here].mean())
             p = voxels.region_p[source][name]
-            yield _region_row(name, source, subject, value, low, high, int(here.sum()), p)
+            yield _region_row(name, source, subject, value, drawn, int(here.sum()), p)
         known = here & np.isfinite(voxels.ceiling)
         if known.any():
             value = float(voxels.ceiling[known].mean())
-            yield _region_row(name, "ceiling", subject, value, np.nan, np.nan, int(known.sum()))
+            drawn = around(value, voxels.ceiling_draws[:, known].mean(1, dtype=np.float32))
+            draws.setdefault((name, "ceiling"), []).append(drawn)
+            yield _region_row(name, "ceiling", subject, value, drawn, int(known.sum()))
+
+
+def over_subjects(
+    rows: Sequence[dict[str, object]], draws: RegionDraws
+) -> Iterator[dict[str, object]]:
+    """For every region and source the mean over subjects, its `subject` empty.
+
+    The same blocks are drawn for all subjects, so the interval is that of their mean. A region
+    is tested within subjects only: p and q stay empty.
+    """
+    for (region, source), drawn in draws.items():
+        mine = [row for row in rows if (row["region"], row["source"]) == (region, source)]
+        value = float(np.mean([row["value"] for row in mine]))  # type: ignore[arg-type]
+        n = sum(int(row["n"]) for row in mine)  # type: ignore[call-overload]
+        yield {**_region_row(region, source, "", value, mean_draws(drawn), n), "q": np.nan}
 
 
 def _region_row(
@@ -126,11 +156,11 @@ def _region_row(
     source: str,
     subject: str,
     value: float,
-    low: float,
-    high: float,
+    draws: Array,
     n: int,
     p: float = np.nan,
 ) -> dict[str, object]:
+    low, high = percentile_interval(draws)
     return {
         "region": region,
         "source": source,

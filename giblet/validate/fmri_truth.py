@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from giblet.resampling import percentile_interval
 from giblet.validate.fmri_voxels import Voxels
 from giblet.validate.settings import Settings
 from giblet.validate.table import MetricTable
@@ -27,23 +26,22 @@ def add_truth_metrics(
     table.add("below_ridge", "share", "model", below, subject=subject, n=n)
     behind = voxels.draws["model"][:, responds] - voxels.draws["ridge"][:, responds]
     if behind.size:
-        clearly = float((np.percentile(behind, 97.5, axis=0) < 0).mean())
+        clearly = float((np.nanpercentile(behind, 97.5, axis=0) < 0).mean())
         table.add("clearly_below_ridge", "share", "model", clearly, subject=subject, n=n)
     ceiling = truth.ceiling[subject]
     for source in JUDGED:
         usable = responds & (ceiling >= settings.min_ceiling)
-        share, interval = float("nan"), (float("nan"), float("nan"))
+        share, drawn = float("nan"), np.zeros(0)
         if usable.any():
             share = float(np.median(voxels.r[source][usable] / ceiling[usable]))
-            draws = voxels.draws[source][:, usable] / ceiling[usable]
-            interval = percentile_interval(np.median(draws, axis=1))
+            drawn = np.median(voxels.draws[source][:, usable] / ceiling[usable], axis=1)
         table.add(
             "r_over_true_ceiling",
             "share",
             source,
             share,
             subject=subject,
-            interval=interval,
+            draws=drawn,
             n=int(usable.sum()),
         )
         error = np.abs(voxels.delay_s[source] - truth.delay_s)[responds]

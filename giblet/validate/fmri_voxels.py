@@ -28,7 +28,7 @@ class Voxels:
     r, p, q : source -> array of shape (V,)
     draws : source -> array of shape (n_bootstrap, V)
     ceiling : array of shape (V,), estimated best possible r; NaN where unknown
-    ceiling_interval : ``r_mean`` and ``r_median`` -> interval of the ceiling's, over blocks
+    ceiling_draws : array of shape (n_draws, V), the ceiling over resampled blocks
     delay_s : source -> array of shape (V,), time to peak that it found
     valid : array of shape (V,), bool
     region_p : source -> region -> p of the mean over its voxels
@@ -40,7 +40,7 @@ class Voxels:
     p: Mapping[str, Scores]
     q: Mapping[str, Scores]
     ceiling: Scores
-    ceiling_interval: Mapping[str, tuple[float, float]]
+    ceiling_draws: NDArray[np.float16]
     delay_s: Mapping[str, NDArray[np.float32]]
     valid: NDArray[np.bool_]
     region_p: Mapping[str, Mapping[str, float]]

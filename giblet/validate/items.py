@@ -25,7 +25,6 @@ from giblet.validate.table import IDENTIFIED, MetricTable
 from giblet.validate.testset import TestSet
 
 DISTANT = "identification"
-ALL = "identification_all"
 # What is shifted -> the row of its p.
 P_ROWS = {"pairwise": "p", "top1": "top1_p"}
 
@@ -52,13 +51,11 @@ class Scorer:
 
     Attributes
     ----------
-    tests : test TRs of all runs
     chance_per_subject : a row of chance for every subject, rather than one
     """
 
     table: MetricTable
     settings: Settings
-    tests: TestSet
     chance_per_subject: bool = False
     _cases: dict[tuple[str, str], list[Case]] = field(init=False, default_factory=dict)
     _guessed: set[str] = field(init=False, default_factory=set)
@@ -72,6 +69,7 @@ class Scorer:
         tests: TestSet,
         keep: np.ndarray | None = None,
         same: np.ndarray | None = None,
+        kind: str = DISTANT,
     ) -> None:
         """Score how often a prediction is more like its own TR than like other ones.
 
@@ -81,6 +79,7 @@ class Scorer:
         tests : the test TRs of this subject
         keep : array of shape (n,), bool; TRs that take part, all if None
         same : array of shape (n,); TRs of equal value are no distractors of each other
+        kind : what the rows' names begin with
         """
         keep = np.ones(tests.n, bool) if keep is None else keep
         film = tests.film_number
@@ -91,8 +90,8 @@ class Scorer:
             other &= same[:, None] != same[None]
         scores = similarity(predicted[keep], true[keep])
         orders = self._orders(tests, keep)
-        block = self._blocks(tests)[keep]
-        for prefix, allowed in ((DISTANT, far & other), (ALL, other)):
+        block = tests.blocks(self.settings.block_trs)[keep]
+        for prefix, allowed in ((kind, far & other), (f"{kind}_all", other)):
             allowed = allowed[np.ix_(keep, keep)]
             found = identify(scores, allowed)
             case = Case(subject, found, block, shift_scores(scores, allowed, orders))
@@ -146,8 +145,3 @@ class Scorer:
             tests.trs_of(self.settings.min_shift_s),
             [rng for _, rng in kept],
         )
-
-    def _blocks(self, tests: TestSet) -> NDArray[np.int64]:
-        """Bootstrap blocks of one subject's test TRs, numbered as in those of all runs."""
-        mine = np.isin(self.tests.run_name, tests.runs)
-        return self.tests.blocks(self.settings.block_trs)[mine]

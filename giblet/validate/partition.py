@@ -27,7 +27,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from giblet.resampling import bootstrap_correlations, percentile_interval
+from giblet.resampling import around, bootstrap_correlations, percentile_interval
 from giblet.validate.settings import Settings
 from giblet.validate.statistics import centred, pearson
 from giblet.validate.testset import TestSet
@@ -157,13 +157,18 @@ def _mean_draws(
 ) -> dict[str, Scores]:
     """Mean r^2 of each region over resampled blocks, the same blocks for every subset."""
     block = tests.blocks(settings.block_trs)
-    n_draws = settings.n_bootstrap if block.max(initial=0) > 0 else 0
+    n_draws = settings.n_bootstrap if len(np.unique(block)) > 1 else 0
     total = {name: np.zeros(n_draws) for name in inside}
     for start in range(0, measured.shape[1], COLUMNS_AT_ONCE):
         part = slice(start, start + COLUMNS_AT_ONCE)
         rng = np.random.default_rng(settings.seed)
         r = bootstrap_correlations(
-            measured[:, part], guess[:, part], block, settings.n_bootstrap, rng
+            measured[:, part],
+            guess[:, part],
+            block,
+            settings.n_bootstrap,
+            rng,
+            n_blocks=tests.n_blocks(settings.block_trs),
         )
         r2 = np.maximum(r, 0) ** 2
         for name, here in inside.items():
@@ -178,12 +183,13 @@ def partition_rows(partition: Partition, subject: str) -> Iterator[dict[str, obj
         if not region or not n:
             continue
         for subset, values in partition.parts.items():
-            low, high = percentile_interval(partition.draws[region][subset])
+            value = float(values[here].mean())
+            low, high = percentile_interval(around(value, partition.draws[region][subset]))
             yield {
                 "region": region,
                 "part": PART_NAMES[subset],
                 "subject": subject,
-                "value": float(values[here].mean()),
+                "value": value,
                 "ci_low": low,
                 "ci_high": high,
                 "n": n,

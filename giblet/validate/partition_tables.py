@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from giblet.resampling import percentile_interval
+from giblet.resampling import around
 from giblet.validate.partition import MODALITIES, PART_NAMES, Partition
 from giblet.validate.settings import Settings
 from giblet.validate.table import MetricTable
@@ -30,8 +30,8 @@ def add_partition(
     n = int(valid.sum())
     for subset, values in partition.parts.items():
         value = float(values[valid].mean()) if n else float("nan")
-        interval = percentile_interval(partition.draws[""][subset])
-        table.add(PART_NAMES[subset], "r2", "ridge", value, subject=subject, interval=interval, n=n)
+        draws = around(value, partition.draws[""][subset])
+        table.add(PART_NAMES[subset], "r2", "ridge", value, subject=subject, draws=draws, n=n)
     best = partition.best()
     found = valid & (np.nan_to_num(q, nan=1.0) < settings.fdr_q)
     n_found = int(found.sum())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from giblet.errors import ValidationError
-from giblet.resampling import Array
+from giblet.resampling import Array, percentile_interval
 from giblet.store import replacing
 from giblet.validate.identification import Identified, chance
-from giblet.validate.statistics import bootstrap_interval
+from giblet.validate.statistics import bootstrap_interval, bootstrap_mean_interval
 
 COLUMNS = [
     "modality",
@@ -40,6 +40,7 @@ SOURCES = (
     "floor_nearest",
     "chance",
 )
+Key = tuple[str, str]
 # Score of an identification -> unit and statistic over items.
 IDENTIFIED: dict[str, tuple[str, Callable[..., Any]]] = {
     "top1": ("share", np.mean),
@@ -64,6 +65,11 @@ class MetricTable:
     n_bootstrap: int
     seed: int
     rows: list[dict[str, Any]] = field(default_factory=list)
+    # Of every metric and source: each subject's draws, or its items, their blocks and statistic.
+    _draws: dict[Key, list[Array]] = field(init=False, default_factory=dict)
+    _items: dict[Key, list[tuple[Array, NDArray[np.int64], Any]]] = field(
+        init=False, default_factory=dict
+    )
 
     def add(
         self,
@@ -74,9 +80,20 @@ class MetricTable:
         *,
         subject: str = "",
         interval: tuple[float, float] = (np.nan, np.nan),
+        draws: Array | None = None,
         n: int = 0,
     ) -> None:
-        """Add one row."""
+        """Add one row.
+
+        Parameters
+        ----------
+        draws
+            The value over resampled blocks, shape (n_bootstrap,), which the interval is then
+            taken from; that of the row over all subjects too, if their blocks are the same.
+        """
+        if draws is not None:
+            interval = percentile_interval(draws)
+            self._draws.setdefault((metric, source), []).append(draws)
         if source not in SOURCES:
             raise ValidationError(f"source {source!r} is not one of {', '.join(SOURCES)}")
         row = (self.modality, metric, unit, source, "test", subject, value, *interval, n)
@@ -95,8 +112,10 @@ class MetricTable:
     ) -> None:
         """Add a statistic of per-item values with its block bootstrap interval.
 
-        Items that could not be scored are NaN and do not count in `n`.
+        Items that could not be scored are NaN and do not count in `n`. Blocks are numbered
+        alike for all subjects, so that the row over all of them has an interval too.
         """
+        self._items.setdefault((metric, source), []).append((values, block, statistic))
         known = np.asarray(values, float)[np.isfinite(values)]
         value = float(statistic(known)) if len(known) else float("nan")
         rng = np.random.default_rng(self.seed)
@@ -139,21 +158,50 @@ class MetricTable:
         That row has the mean over subjects; the sum where voxels are counted; twice the mean
         for a p value, which is a valid p however the subjects' depend on each other
         (Rüschendorf 1982); and for the false discovery fraction the fraction of all
-        discoveries.
+        discoveries. Its interval is over blocks that are drawn for all subjects alike: they saw
+        one film and are not independent of each other.
         """
         table = pd.DataFrame(self.rows, columns=COLUMNS)
         own = set(table.loc[table["subject"] == "", ["metric", "source"]].itertuples(index=False))
         named = table[table["subject"] != ""]
         pooled = [
-            _pooled(group)
+            _pooled(group) | self._pooled_interval(key)  # type: ignore[arg-type]
             for key, group in named.groupby(["metric", "source"], sort=False)
             if tuple(key) not in own  # type: ignore[arg-type]
         ]
         return pd.concat([table, pd.DataFrame(pooled, columns=COLUMNS)], ignore_index=True)
 
+    def _pooled_interval(self, key: Key) -> dict[str, float]:
+        """Interval of the mean over subjects; none for what was given without draws."""
+        low, high = np.nan, np.nan
+        if key in self._items:
+            cases = self._items[key]
+            rng = np.random.default_rng(self.seed)
+            pairs = [(values, block) for values, block, _ in cases]
+            _, (low, high) = bootstrap_mean_interval(pairs, self.n_bootstrap, rng, cases[0][2])
+        elif key in self._draws:
+            low, high = percentile_interval(mean_draws(self._draws[key]))
+        return {"ci_low": low, "ci_high": high}
+
     def write(self, path: str | Path) -> None:
         """Write ``metrics.csv``."""
         write_table(path, self.frame())
+
+
+def mean_draws(draws: Sequence[Array]) -> Array:
+    """Mean over subjects of the same draws; those without any of the drawn blocks do not count.
+
+    Parameters
+    ----------
+    draws : arrays of shape (n_bootstrap,) or, where there is one block only, of none
+    """
+    known = [one for one in draws if len(one)]
+    if not known:
+        return np.zeros(0)
+    found = np.stack(known).astype(float)
+    some = np.isfinite(found)
+    total = np.where(some, found, 0).sum(0)
+    return np.where(some.any(0), total / np.maximum(some.sum(0), 1), np.nan)
 
 
 def _pooled(group: pd.DataFrame) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class TestSet:
     tr_s : repetition time, exact
     subjects : all subjects of the study
     repeats : runs that show what an earlier one showed, and which
+    whole : the test TRs of all runs, when these are of some of them
     """
 
     # Pytest would collect a class of this name.
@@ -48,6 +49,7 @@ class TestSet:
     tr_s: Fraction
     subjects: tuple[str, ...]
     repeats: Mapping[str, str] = field(default_factory=dict)
+    whole: TestSet | None = field(default=None, repr=False, compare=False)
 
     @property
     def n(self) -> int:
@@ -64,6 +66,7 @@ class TestSet:
             self.tr_s,
             self.subjects,
             self.repeats,
+            self.whole or self,
         )
 
     def segments(self) -> Iterator[tuple[str, int, int]]:
@@ -106,8 +109,13 @@ class TestSet:
         return np.asarray(self.tr * float(self.tr_s), np.float64)
 
     def blocks(self, block_trs: int) -> NDArray[np.int64]:
-        """Bootstrap block of each test TR, shape (n,)."""
-        return blocks(self.lengths, block_trs)
+        """Bootstrap block of each test TR, shape (n,), numbered as in the test TRs of all runs."""
+        whole = self.whole or self
+        return blocks(whole.lengths, block_trs)[np.isin(whole.run_name, self.runs)]
+
+    def n_blocks(self, block_trs: int) -> int:
+        """Blocks of the test TRs of all runs."""
+        return int(blocks((self.whole or self).lengths, block_trs).max(initial=-1)) + 1
 
     def trs_of(self, seconds: float) -> int:
         """TRs that last at least some seconds."""

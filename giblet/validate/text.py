@@ -1,15 +1,13 @@
 """Text scores: how near decoded embeddings are to those of what was said or shown.
 
 *Retrieval*: all different sentences of the film's annotations are ranked by their similarity
-to the decoded embedding; similarities are cosines after removing the training mean, because
-sentence embeddings share a large common part that would make any of them look alike.
+to the decoded embedding (:mod:`giblet.validate.text_retrieval`), and once more without those
+that stand near the moment.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +16,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from giblet.errors import ValidationError
 from giblet.resampling import Array
 from giblet.store import reading
 from giblet.validate.floors import nearest_by_bold
-from giblet.validate.identification import top_k, unit_rows
+from giblet.validate.identification import unit_rows
 from giblet.validate.items import Scorer
 from giblet.validate.predictions import (
     check_predictions,
@@ -33,25 +30,18 @@ from giblet.validate.predictions import (
 from giblet.validate.settings import Settings
 from giblet.validate.table import MetricTable, write_table
 from giblet.validate.testset import TestSet, held_out, load_test_set, runs_of
+from giblet.validate.text_retrieval import (
+    TOP,
+    Ranked,
+    Sentences,
+    far_sentences,
+    load_sentences,
+    rank_sentences,
+    sentence_numbers,
+)
 
-TOP = (1, 5, 10)
+RETRIEVAL, RETRIEVAL_FAR = "retrieval", "retrieval_far"
 LISTED = ("model", "from_bold", "from_predicted", "ridge")
-
-
-@dataclass(frozen=True)
-class Sentences:
-    """All different sentences of a film.
-
-    Attributes
-    ----------
-    text : the C sentences
-    embedding : array of shape (C, E), mean over the TRs they stand in
-    of_tr : run -> array of shape (T,), number of each TR's sentence, -1 without text
-    """
-
-    text: list[str]
-    embedding: NDArray[np.float32]
-    of_tr: Mapping[str, NDArray[np.int64]]
 
 
 def score_text(
@@ -89,110 +79,30 @@ def score_text(
         check_predictions(predicted, tests)
         sentences = load_sentences(study_file, texts)
         mean = study_file["stats/text/mean"][:]
-        scorer = Scorer(table, settings, tests)
+        scorer = Scorer(table, settings)
         for source, subject, own, found in _sources(study_file, predicted, ridge, tests):
-            number = np.concatenate(
-                [sentences.of_tr[r][t] for r, t in zip(own.runs, own.trs, strict=True)]
-            )
+            number = sentence_numbers(sentences, own)
             true = held_out(study_file, "runs/{run}/text", own)
             if not (number >= 0).any():
                 print(f"{source} {subject}: no test TR has text, not scored")
                 continue
             _add_cosines(table, source, subject, found, true, number, mean, own, settings)
             ranked = rank_sentences(found, sentences, number, mean)
-            _add_retrieval(table, source, subject, ranked, own, settings)
-            if source != "ceiling":
-                scorer.identify(
-                    source, subject, found - mean, true - mean, own, keep=number >= 0, same=number
-                )
+            _add_retrieval(table, RETRIEVAL, source, subject, ranked, own, settings)
+            far = far_sentences(sentences, own, settings.min_distance_s)
+            among = rank_sentences(found, sentences, number, mean, far)
+            _add_retrieval(table, RETRIEVAL_FAR, source, subject, among, own, settings)
+            scorer.identify(
+                source, subject, found - mean, true - mean, own, keep=number >= 0, same=number
+            )
             if source in LISTED:
                 rows += _listed(own, source, subject, ranked, sentences, number)
         scorer.add_pooled()
-        _add_chance(table, sentences)
+        _add_chance(table, sentences, tests, settings)
     columns = ["run", "tr", "start_s", "source", "subject", "true_text", "retrieved_text"]
     columns += ["rank", "n_candidates", "cosine"]
     write_table(retrieved, pd.DataFrame(rows, columns=columns))
     table.write(metrics)
-
-
-def load_sentences(study: h5py.File, texts: Sequence[str | Path]) -> Sentences:
-    """Collect the different sentences of all runs and their embeddings."""
-    number: dict[str, int] = {}
-    sums: list[NDArray[np.float64]] = []
-    counts: list[int] = []
-    of_tr = {}
-    for path in map(Path, texts):
-        run = path.parent.name
-        if f"runs/{run}" not in study:
-            raise ValidationError(f"{path}: {study.filename} has no run {run}: run align again")
-        embedding, valid = study[f"runs/{run}/text"][:], study[f"runs/{run}/text_valid"][:]
-        said = _said(path)
-        if len(said) < len(valid):
-            raise ValidationError(
-                f"{path} has {len(said)} TRs, the study {len(valid)} for {run}: one of them was "
-                "made with other settings; run stimulus and align again"
-            )
-        of_tr[run] = np.full(len(valid), -1)
-        for tr in np.flatnonzero(valid):
-            if not said[tr]:
-                continue
-            place = number.setdefault(said[tr], len(number))
-            if place == len(sums):
-                sums.append(np.zeros(embedding.shape[1]))
-                counts.append(0)
-            sums[place] += embedding[tr]
-            counts[place] += 1
-            of_tr[run][tr] = place
-    if not number:
-        width = study["stats/text/mean"].shape[0]
-        return Sentences([], np.zeros((0, width), np.float32), of_tr)
-    mean = np.stack(sums) / np.asarray(counts)[:, None]
-    return Sentences(list(number), mean.astype(np.float32), of_tr)
-
-
-def _said(path: Path) -> list[str]:
-    """Text of each TR of a ``text.tsv``, "" where there is none."""
-    table = pd.read_csv(
-        path, sep="\t", dtype={"text": str}, keep_default_na=False, quoting=csv.QUOTE_MINIMAL
-    )
-    return [str(text).strip() for text in table["text"]]
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """Retrieval of the n test TRs, NaN or -1 where a TR has no text."""
-
-    rank: NDArray[np.float64]
-    hits: Mapping[int, NDArray[np.float64]]
-    best: NDArray[np.int64]
-    cosine: NDArray[np.float64]
-
-
-def rank_sentences(
-    found: Array, sentences: Sentences, number: NDArray[np.int64], mean: Array
-) -> Ranked:
-    """Rank all sentences by similarity to each decoded embedding.
-
-    Parameters
-    ----------
-    found : array of shape (n, E)
-    number : array of shape (n,), each TR's own sentence, -1 for none
-    mean : array of shape (E,), training mean
-    """
-    said = number >= 0
-    scores = (
-        unit_rows(found - mean, centre=False)
-        @ unit_rows(sentences.embedding - mean, centre=False).T
-    )
-    own = scores[np.arange(len(number)), number][:, None]
-    # Equal to within rounding is a tie: a constant embedding must not win by its last bit.
-    greater = (scores > own + 1e-9).sum(1)
-    ties = (np.abs(scores - own) <= 1e-9).sum(1) - 1
-    hits = {k: np.where(said, top_k(greater, ties, k), np.nan) for k in TOP}
-    rank = np.where(said, greater + 0.5 * ties + 1, np.nan)
-    best = scores.argmax(1) if len(sentences.text) else np.full(len(number), -1)
-    cosine = np.where(said, own[:, 0], np.nan)
-    return Ranked(rank, hits, best, cosine)
 
 
 def _add_cosines(
@@ -215,6 +125,7 @@ def _add_cosines(
 
 def _add_retrieval(
     table: MetricTable,
+    prefix: str,
     source: str,
     subject: str,
     ranked: Ranked,
@@ -223,9 +134,9 @@ def _add_retrieval(
 ) -> None:
     block = tests.blocks(settings.block_trs)
     for k, hits in ranked.hits.items():
-        table.add_items(f"retrieval_top{k}", "share", source, hits, block, subject=subject)
+        table.add_items(f"{prefix}_top{k}", "share", source, hits, block, subject=subject)
     table.add_items(
-        "retrieval_median_rank",
+        f"{prefix}_median_rank",
         "rank",
         source,
         ranked.rank,
@@ -235,12 +146,19 @@ def _add_retrieval(
     )
 
 
-def _add_chance(table: MetricTable, sentences: Sentences) -> None:
-    n = len(sentences.text)
-    for k in TOP:
-        value = min(1.0, k / n) if n else float("nan")
-        table.add(f"retrieval_top{k}", "share", "chance", value, n=n)
-    table.add("retrieval_median_rank", "rank", "chance", (n + 1) / 2 if n else np.nan, n=n)
+def _add_chance(
+    table: MetricTable, sentences: Sentences, tests: TestSet, settings: Settings
+) -> None:
+    """What guessing scores among all sentences, and among each TR's own and the far ones."""
+    said = sentence_numbers(sentences, tests) >= 0
+    far = far_sentences(sentences, tests, settings.min_distance_s)[said].sum(1) + 1
+    for prefix, n in ((RETRIEVAL, np.full(said.sum(), len(sentences.text))), (RETRIEVAL_FAR, far)):
+        some = len(n) > 0
+        for k in TOP:
+            value = float(np.minimum(1, k / n).mean()) if some else float("nan")
+            table.add(f"{prefix}_top{k}", "share", "chance", value, n=len(n))
+        middle = float(np.median((n + 1) / 2)) if some else float("nan")
+        table.add(f"{prefix}_median_rank", "rank", "chance", middle, n=len(n))
 
 
 def _listed(

@@ -1,4 +1,4 @@
-"""How far down the list of sentences the true one stands."""
+"""How far down the list of sentences the true one stands, and which regions know it."""
 
 from __future__ import annotations
 
@@ -35,3 +35,34 @@ def draw_text(retrieved: str | Path, path: str | Path, *, dpi: int) -> None:
             xlabel=f"first k of {n} sentences", ylabel="true sentence among them", ylim=(0, 1.02)
         )
         axis.legend(fontsize=7)
+
+
+def draw_text_regions(table: str | Path, path: str | Path, *, dpi: int) -> None:
+    """Draw how well words are told apart from each region's BOLD, a dot for every subject.
+
+    Parameters
+    ----------
+    table : ``text/by_region.csv``
+    """
+    rows = pd.read_csv(table, dtype={"region": str, "subject": str})
+    rows["subject"] = rows["subject"].fillna("")
+    pooled = rows[rows["subject"] == ""].set_index("region")
+    size = (max(4, 0.7 * len(pooled) + 2), 3.2)
+    with figure(path, dpi, figsize=size) as (_, axis):
+        if pooled.empty:
+            axis.set_title("no test TR has text")
+            axis.set_axis_off()
+            return
+        at = np.arange(len(pooled))
+        value = pooled["pairwise"].to_numpy(float)
+        ends = np.stack([value - pooled["ci_low"], pooled["ci_high"] - value])
+        error = np.nan_to_num(np.maximum(ends.astype(float), 0))
+        axis.bar(at, value - 0.5, 0.6, bottom=0.5, yerr=error, color=COLOURS["ridge"])
+        for place, region in enumerate(pooled.index):
+            own = rows[(rows["region"] == region) & (rows["subject"] != "")]
+            axis.plot(np.full(len(own), place), own["pairwise"], "k.", ms=4)
+        axis.axhline(0.5, ls="--", color=COLOURS["chance"], lw=0.8)
+        names = [f"{name}{' *' if q < 0.05 else ''}" for name, q in pooled["q"].items()]
+        axis.set_xticks(at, names, rotation=30, ha="right", fontsize=8)
+        axis.set(ylabel="pairwise identification of words")
+        axis.set_title("ridge from one region alone; * q < 0.05 over regions", fontsize=8)

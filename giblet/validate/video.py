@@ -20,7 +20,18 @@ from giblet.store import reading
 from giblet.validate.film import read_film, write_film
 from giblet.validate.floors import nearest_by_bold
 from giblet.validate.items import Scorer
-from giblet.validate.picture_scores import area_mean, enlarged, frames_shown, pixel_r, psnr, ssim
+from giblet.validate.motion import motion_r
+from giblet.validate.picture_embedding import Embedded, load_clip
+from giblet.validate.picture_scores import (
+    area_mean,
+    edge_r,
+    enlarged,
+    frames_shown,
+    ms_ssim,
+    pixel_r,
+    psnr,
+    ssim,
+)
 from giblet.validate.predictions import (
     check_predictions,
     decoded_sources,
@@ -31,7 +42,13 @@ from giblet.validate.settings import Settings
 from giblet.validate.table import MetricTable, write_table
 from giblet.validate.testset import TestSet, held_out, load_test_set, runs_of
 
-UNITS = {"psnr": "dB", "ssim": "1", "pixel_r": "r"}
+MEASURES = {
+    "psnr": (psnr, "dB"),
+    "ssim": (ssim, "1"),
+    "ms_ssim": (ms_ssim, "1"),
+    "pixel_r": (pixel_r, "r"),
+    "edge_r": (edge_r, "r"),
+}
 # Fine enough to tell scenes apart, coarse enough to forgive a small shift.
 GRID = (9, 16)
 CEILING_CRF = 18
@@ -52,8 +69,16 @@ def score_video(
     block_trs: int,
     min_shift_s: float,
     identification_min_distance_s: float,
+    clip: str = "none",
+    clip_revision: str | None = None,
 ) -> None:
-    """Score every source's frames and write ``metrics.csv`` and ``trs.tsv``."""
+    """Score every source's frames and write ``metrics.csv`` and ``trs.tsv``.
+
+    Parameters
+    ----------
+    clip, clip_revision : see :func:`giblet.validate.picture_embedding.load_clip`
+    """
+    embed = load_clip(clip, clip_revision)
     settings = Settings(
         seed, n_permutations, n_bootstrap, block_trs, min_shift_s, identification_min_distance_s
     )
@@ -66,27 +91,48 @@ def score_video(
     ):
         tests = load_test_set(study_file)
         check_predictions(predicted, tests)
-        scorer = Scorer(table, settings, tests)
+        scorer = Scorer(table, settings)
         shown = shown_frames(study_file, predicted, tests)
         mean = study_file["stats/video/mean"][:].mean(0, keepdims=True)
         around = area_mean(mean, *GRID)
+        embedded = None if embed is None else Embedded(embed, study_file, shown)
         for source, subject, own, frames in _sources(study_file, predicted, ridge, tests, shown):
-            true = shown[np.isin(tests.run_name, own.runs)]
-            values = score_frames(true, frames)
-            block = own.blocks(block_trs)
-            for name, unit in UNITS.items():
-                table.add_items(name, unit, source, values[name], block, subject=subject)
+            here = np.isin(tests.run_name, own.runs)
+            true = shown[here]
+            values = _add_measures(table, source, subject, own, true, frames, settings)
             rows += _tr_rows(own, source, subject, values)
-            if source == "ceiling":
-                continue
             found, wanted = _patterns(frames, around), _patterns(true, around)
             if source == "floor_mean":
                 # Rounding the mean to grey levels leaves a faint pattern that is no information.
                 found = np.zeros_like(found)
             scorer.identify(source, subject, found, wanted, own)
+            if embedded is not None:
+                found = embedded.of(source, frames)
+                scorer.identify(source, subject, found, embedded.true[here], own, kind="clip")
         scorer.add_pooled()
+        # Two series that have nothing to do with each other.
+        table.add("motion_r", "r", "chance", 0.0, n=tests.n)
     write_table(trs, rows)
     table.write(metrics)
+
+
+def _add_measures(
+    table: MetricTable,
+    source: str,
+    subject: str,
+    own: TestSet,
+    true: Frames,
+    frames: Frames,
+    settings: Settings,
+) -> dict[str, NDArray[np.float64]]:
+    """Add the scores of frames and of motion; those of each TR."""
+    values = score_frames(true, frames)
+    block = own.blocks(settings.block_trs)
+    for name, (_, unit) in MEASURES.items():
+        table.add_items(name, unit, source, values[name], block, subject=subject)
+    r, draws, n = motion_r(true, frames, own, settings, GRID)
+    table.add("motion_r", "r", source, r, subject=subject, draws=draws, n=n)
+    return values
 
 
 def shown_frames(study: h5py.File, predicted: h5py.File, tests: TestSet) -> Frames:
@@ -103,7 +149,7 @@ def shown_frames(study: h5py.File, predicted: h5py.File, tests: TestSet) -> Fram
 
 
 def score_frames(true: Frames, frames: Frames) -> dict[str, NDArray[np.float64]]:
-    """PSNR, SSIM and pixel correlation of each TR, the mean over its frames.
+    """Every measure of `MEASURES` for each TR, the mean over its frames.
 
     Parameters
     ----------
@@ -113,9 +159,8 @@ def score_frames(true: Frames, frames: Frames) -> dict[str, NDArray[np.float64]]
     -------
     dict name -> array of shape (n,)
     """
-    measures = {"psnr": psnr, "ssim": ssim, "pixel_r": pixel_r}
     out = {}
-    for name, measure in measures.items():
+    for name, (measure, _) in MEASURES.items():
         found = [
             [measure(a, b) for a, b in zip(*tr, strict=True)]
             for tr in zip(true, frames, strict=True)

@@ -25,6 +25,7 @@ from giblet.validate.predictions import SHARED, check_predictions
 from giblet.validate.table import write_table
 from giblet.validate.testset import TestSet, load_test_set, require_runs, runs_of, shown_subject
 from giblet.validate.video import shown_frames
+from giblet.validate.video_strips import draw_strip, strip_places
 
 KINDS = ("best", "median", "worst", "random")
 FILMS = ("original", "model", "from_bold", "from_predicted")
@@ -32,6 +33,13 @@ PANELS = {
     "original": "shown",
     "model": "film through the whole network",
     "from_bold": "from measured BOLD",
+}
+# Rows of the strips.
+STRIPS = {
+    "original": "shown",
+    "model": "through the\nnetwork",
+    "from_predicted": "from predicted\nBOLD",
+    "from_bold": "from measured\nBOLD",
 }
 
 
@@ -59,16 +67,18 @@ def draw_video(
     seed: int,
     dpi: int,
     n_examples: int,
+    n_strip: int,
     scale: int,
     crf: int,
 ) -> None:
-    """Write films, stills, ``examples.tsv`` and ``scores.png`` into `folder`.
+    """Write films, strips, stills, ``examples.tsv`` and ``scores.png`` into `folder`.
 
     Parameters
     ----------
     trs : ``video/trs.tsv``, scores of every TR
     runs : runs that films are expected of
     n_examples : stills of each kind
+    n_strip : moments in each strip
     scale : enlargement of the films
     crf : quality of the films, see :func:`giblet.validate.film.write_film`
     """
@@ -86,10 +96,16 @@ def draw_video(
         for run in tests.runs:
             here = tests.run_name == run
             subject = subject_of_run(study_file, tests, run, seed)
+            places = strip_places(int(here.sum()), n_strip)
+            rows_of_strip = {}
             for source in FILMS:
                 frames = frames_of(predicted, run, source, subject, shown[here])
                 flat = frames.reshape(-1, *frames.shape[2:])
                 write_film(folder / f"{run}_{source}.mp4", flat, rate, scale=scale, crf=crf)
+                rows_of_strip[STRIPS[source]] = frames[places]
+            rows_of_strip = {name: rows_of_strip[name] for name in STRIPS.values()}
+            seconds = tests.time_s[here][places]
+            draw_strip(rows_of_strip, seconds, folder / f"{run}_strip.png", dpi)
         subjects = {run: subject_of_run(study_file, tests, run, seed) for run in tests.runs}
         ssim = from_bold_ssim(scores, tests, subjects)
         rows = []

@@ -87,6 +87,26 @@ def test_picture_and_words_from_measured_bold_beat_the_mean(results, modality, m
     assert scores.loc[(metric, "from_bold"), "value"] > scores.loc[(metric, "floor_mean"), "value"]
 
 
+def test_the_round_trip_without_a_network_keeps_the_pictures(results):
+    scores = pooled_scores(results, "video")["value"]
+    assert scores["psnr", "ceiling"] >= 33
+    assert scores["ms_ssim", "ceiling"] >= 0.99
+
+
+def test_motion_from_measured_bold_is_not_by_accident(results):
+    scores = pooled_scores(results, "video")
+    assert scores.loc[("motion_r", "from_bold"), "ci_low"] > 0
+    assert scores.loc[("motion_r", "floor_shifted"), "ci_low"] < 0
+
+
+def test_the_region_of_words_says_them_and_silent_voxels_say_nothing(results):
+    table = pd.read_csv(results / "validate" / "text" / "by_region.csv")
+    pooled = table[table["subject"].isna()].set_index("region")
+    assert pooled.loc["words", "pairwise"] > 0.75
+    assert pooled.loc["words", "q"] < 0.05 < pooled.loc["nothing", "q"]
+    assert pooled.loc["words", "pairwise"] > pooled.loc["sound", "pairwise"]
+
+
 @pytest.mark.parametrize("floor", ["floor_mean", "floor_shifted", "floor_nearest"])
 def test_sound_of_the_networks_held_out_predictions_beats_every_floor(audio, floor):
     model = audio.loc[("log_mel_distance", "model")]

@@ -25,14 +25,23 @@ def plan(cwd: str, argv: list[str], output: Path) -> None:
     main(argv)
 
 
-def serve() -> None:
-    """Answer requests until the input ends."""
+def load() -> None:
+    """Load all that a plan needs, except the library, which is that of the planned checkout."""
     import h5py  # noqa: F401
     import jsonschema  # noqa: F401
     import pandas  # noqa: F401
+    import requests  # noqa: F401
+    import smart_open  # noqa: F401
     import snakemake.cli
-    import snakemake.workflow  # noqa: F401
+    import snakemake.workflow
 
+    # Finds and loads Snakemake's plugins, a quarter of the time of a plan.
+    snakemake.cli.get_argument_parser()
+
+
+def serve() -> None:
+    """Answer requests until the input ends."""
+    load()
     with tempfile.TemporaryDirectory() as folder:
         for line in sys.stdin:
             request = json.loads(line)

@@ -24,7 +24,14 @@ METRICS = {
         "share_significant": "share",
         "n_above_ceiling": "voxels",
     },
-    "video": {"psnr": "dB", "ssim": "1", "pixel_r": "r"},
+    "video": {
+        "psnr": "dB",
+        "ssim": "1",
+        "ms_ssim": "1",
+        "pixel_r": "r",
+        "edge_r": "r",
+        "motion_r": "r",
+    },
     "audio": {
         "stoi": "1",
         "estoi": "1",
@@ -40,6 +47,10 @@ METRICS = {
         "retrieval_top5": "share",
         "retrieval_top10": "share",
         "retrieval_median_rank": "rank",
+        "retrieval_far_top1": "share",
+        "retrieval_far_top5": "share",
+        "retrieval_far_top10": "share",
+        "retrieval_far_median_rank": "rank",
     },
 }
 IDENTIFICATION = {
@@ -115,7 +126,8 @@ def _metrics(
     rows = []
     for metric, unit in metrics.items():
         has_chance = metric.startswith(("identification", "retrieval", "share_sig"))
-        extra = ["ceiling"] * (not metric.startswith("identification")) + ["chance"] * has_chance
+        has_ceiling = modality != "fmri" or not metric.startswith("identification")
+        extra = ["ceiling"] * has_ceiling + ["chance"] * has_chance
         for source in sources + extra:
             whom = [*subjects, ""] if source in per_subject else [""]
             for subject in whom:
@@ -174,6 +186,8 @@ def _voxels(
                 image = nibabel.Nifti1Image(volume, affine)
                 image.to_filename(folder / f"{subject}_{name}.nii.gz")
                 _picture(rng, folder / f"{subject}_{name}.png")
+            for name in ("delay_s", "best"):
+                _picture(rng, folder / f"{subject}_{name}.png")
         if simulated:
             file["truth/responds"] = rng.uniform(size=(n, 3)) > 0.5
             file["truth/delay_s"] = rng.uniform(4, 6, size=n).astype(np.float32)
@@ -181,6 +195,8 @@ def _voxels(
             file["truth/region"] = rng.integers(0, 3, size=n)
             file["truth"].attrs["region_names"] = json.dumps(["seeing", "hearing", "nothing"])
     names = ["glass_r", "glass_r_ridge", "glass_delay", "model_vs_ridge", "regions", "partition"]
+    names += ["subjects", "runs"]
+    names += [f"surface_{name}" for name in ("r", "r_ridge", "r_normalised", "delay")]
     for name in (*names, *(f"glass_unique_{m}" for m in MODALITIES)):
         _picture(rng, folder / f"{name}.png")
 
@@ -194,11 +210,12 @@ def _fmri_tables(
 ) -> None:
     regions = ("seeing", "hearing", "nothing") if simulated else ("all",)
     for column, keys in (("region", regions), ("run", runs)):
+        everybody = [*subjects, ""] if column == "region" else subjects
         rows = [
             {column: key, "source": source, "subject": subject}
             for key in keys
             for source in ("model", "ridge", "ceiling")
-            for subject in subjects
+            for subject in everybody
         ]
         table = pd.DataFrame(rows)
         table["value"] = rng.uniform(size=len(table))
@@ -257,6 +274,8 @@ def _films(
     for run in runs:
         for source in ("original", "model", "from_bold", "from_predicted"):
             _film(rng, folder / f"{run}_{source}.mp4")
+        _film(rng, folder / f"{run}_triptych.mp4")
+        _picture(rng, folder / f"{run}_strip.png")
     rows = []
     for kind in ("best", "median", "worst", "random"):
         for number in range(1, n_examples + 1):
@@ -276,7 +295,7 @@ def _films(
             for source in ("model", "from_predicted")
         ]
     )
-    for name in ("psnr", "ssim", "pixel_r"):
+    for name in ("psnr", "ssim", "ms_ssim", "pixel_r", "edge_r"):
         trs[name] = rng.uniform(size=len(trs))
     trs.to_csv(folder / "trs.tsv", sep="\t", index=False)
     _picture(rng, folder / "scores.png")
@@ -304,6 +323,21 @@ def _texts(
     ]
     pd.DataFrame(rows).to_csv(folder / "retrieved.tsv", sep="\t", index=False)
     _picture(rng, folder / "ranks.png")
+    regions = pd.DataFrame(
+        [{"region": r, "subject": s} for r in ("seeing", "hearing") for s in (*subjects, "")]
+    )
+    regions["pairwise"] = rng.uniform(0.4, 0.9, size=len(regions))
+    regions["ci_low"], regions["ci_high"] = regions["pairwise"] - 0.1, regions["pairwise"] + 0.1
+    regions["n"] = 57
+    for name in ("p", "top5", "median_rank", "n_voxels", "q"):
+        regions[name] = rng.uniform(size=len(regions))
+    regions.to_csv(folder / "by_region.csv", index=False)
+    said = pd.DataFrame(rows).drop(columns=["source", "retrieved_text"]).head(12)
+    said.insert(0, "region", "seeing")
+    said.insert(1, "subject", said.pop("subject"))
+    said.insert(6, "nearest_text", "A dog & a cat walk by.")
+    said.to_csv(folder / "region_sentences.tsv", sep="\t", index=False)
+    _picture(rng, folder / "regions.png")
 
 
 def _picture(rng: np.random.Generator, path: Path) -> None:

@@ -196,7 +196,9 @@ def _write_ceiling(path: Path, planted: PlantedStudy) -> None:
         out.attrs["n_subjects"] = len(planted.subjects)
         for subject in planted.subjects:
             out[f"ceiling/{subject}"] = planted.ceiling.astype(np.float32)
-            out[f"ceiling/{subject}"].attrs["mean"] = (0.4, 0.3, 0.5)
+            # Draws from a tenth below to a tenth above, all voxels together.
+            around = np.linspace(-0.1, 0.1, 41)[:, None]
+            out[f"ceiling_draws/{subject}"] = (planted.ceiling + around).astype(np.float16)
             out[f"isc/{subject}"] = (planted.ceiling**2).astype(np.float32)
 
 

@@ -1,6 +1,10 @@
 """One finished run of the tiny study, shared by all workflow tests of a session."""
 
+import os
+import shutil
+
 import pytest
+from filelock import FileLock
 
 from tests.support.checkout import TINY, Checkout, Planner
 
@@ -16,7 +20,24 @@ def planner():
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """A checkout in which the tiny study has run to its report. Do not change it: copy it."""
-    checkout = Checkout.make(tmp_path_factory.mktemp("finished") / "giblet")
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return run_tiny(base / "finished")
+    # The folder above is the session's: the first worker makes the study, on all cores, the
+    # others wait for it. One that failed is made, and fails, again.
+    with FileLock(base.parent / "finished.lock"):
+        done = base.parent / "finished.done"
+        if done.exists():
+            return Checkout(base.parent / "finished" / "giblet")
+        shutil.rmtree(base.parent / "finished", ignore_errors=True)
+        made = run_tiny(base.parent / "finished")
+        done.touch()
+        return made
+
+
+def run_tiny(folder):
+    """Run the tiny study in a checkout of its own."""
+    checkout = Checkout.make(folder / "giblet")
     code, output = checkout.snakemake(*TINY)
     assert code == 0, output[-4000:]
     return checkout

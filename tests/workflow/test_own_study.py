@@ -16,7 +16,7 @@ BOLD = "scans/sub 1.nii.gz"
 
 
 @pytest.fixture
-def study(finished, tmp_path):
+def study(finished, planner, tmp_path):
     """Write tables for a film and a scan with awkward names; return a function to plan or run."""
     copy = finished.copy(tmp_path / "giblet")
     made = copy.folder / "results" / "tiny" / "simulate"
@@ -43,6 +43,8 @@ def study(finished, tmp_path):
         }
         mine.update(settings or {})
         (copy.folder / "mine.yaml").write_text(yaml.safe_dump(mine))
+        if "--dry-run" in arguments:
+            return planner(copy.folder, *arguments, *TINY, "mine.yaml")
         return copy.snakemake(*arguments, *TINY, "mine.yaml")
 
     run.folder = copy.folder

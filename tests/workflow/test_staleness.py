@@ -78,7 +78,24 @@ def test_changed_key(planner, sandbox, key):
     assert plan(planner, sandbox, override) == with_consequences(rules | {REPORT}) - absent
 
 
-@pytest.mark.parametrize("module", MODULES)
+PLOTTING = {
+    "validate_audio": "validate/audio/figures/dpi",
+    "validate_fmri": "validate/fmri/figures/dpi",
+    "validate_text": "validate/text/dpi",
+    "validate_video": "validate/video/dpi",
+}
+
+
+@pytest.mark.parametrize("target", PLOTTING)
+def test_a_plotting_setting_costs_only_its_own_figures(planner, sandbox, target):
+    value, rules = table.KEYS[PLOTTING[target]]
+    override = set_key(sandbox, PLOTTING[target], value)
+    assert plan(planner, sandbox, override, "--keep-going", target) == rules
+    for other in PLOTTING.keys() - {target}:
+        assert plan(planner, sandbox, override, "--keep-going", other) == set()
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if table.MODULES.get(module)])
 def test_changed_module(planner, sandbox, module):
     path = sandbox.folder.joinpath(*module.split(".")).with_suffix(".py")
     before = path.read_text()
@@ -87,6 +104,17 @@ def test_changed_module(planner, sandbox, module):
         assert plan(planner, sandbox) == with_consequences(table.MODULES[module] - table.ASIDE)
     finally:
         path.write_text(before)
+
+
+def test_changed_modules_that_no_rule_uses(planner, finished, tmp_path):
+    """All at once: if one of them made anything stale, so would all."""
+    copy = finished.copy(tmp_path / "giblet")
+    unused = [module for module, rules in table.MODULES.items() if not rules]
+    assert unused
+    for module in unused:
+        path = copy.folder.joinpath(*module.split(".")).with_suffix(".py")
+        path.write_text(path.read_text() + "\n_PROBE = 1\n")
+    assert plan(planner, copy) == set()
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

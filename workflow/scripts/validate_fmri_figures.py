@@ -1,4 +1,4 @@
-"""Draw brain maps, network against ridge, and regions."""
+"""Draw brain maps, network against ridge, and bars of regions, subjects and runs."""
 
 from giblet.jobs import job
 
@@ -9,4 +9,5 @@ with job(snakemake) as j:
 
     params = {k: v for k, v in j.params.items() if k != "code"}
     folder = Path(j.output.scatter).parent
-    draw_fmri(j.input.voxels, j.input.region_table, j.input.partition_table, folder, **params)
+    tables = [j.input[name] for name in ("metrics", "region_table", "run_table", "partition_table")]
+    draw_fmri(j.input.voxels, *tables, folder, **params)

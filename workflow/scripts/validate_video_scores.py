@@ -6,7 +6,7 @@ with job(snakemake) as j:
     from giblet.validate.single import add_singles
     from giblet.validate.video import score_video
 
-    params = {k: v for k, v in j.params.items() if k != "code"}
+    params = {k: v for k, v in j.params.items() if k not in ("code", "weights")}
     score_video(
         j.input.study,
         j.input.predictions,

@@ -72,7 +72,7 @@ def region_chart(study: Study) -> Markup | None:
     if table is None or table.empty:
         return None
     marks = []
-    for region, part in table.groupby("region", sort=False):
+    for region, part in table[table["subject"] != ""].groupby("region", sort=False):
         for source in ("ceiling", "model", "ridge"):
             rows = part[part["source"] == source]
             if rows["value"].notna().any():

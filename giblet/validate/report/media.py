@@ -61,11 +61,16 @@ class Budget:
 
     def embed(self, data: bytes, suffix: str) -> str:
         """Data address of a file's content, or "" when it would not fit."""
-        size = 4 * ((len(data) + 2) // 3)
-        if self.used + size > self.total:
+        if not self.take(4 * ((len(data) + 2) // 3)):
             return ""
-        self.used += size
         return f"data:{MIME[suffix]};base64,{base64.b64encode(data).decode('ascii')}"
+
+    def take(self, size: int) -> bool:
+        """Take room for `size` bytes; False, taking none, when they would not fit."""
+        if self.used + size > self.total:
+            return False
+        self.used += size
+        return True
 
     @contextmanager
     def all_or_nothing(self, items: list[Media]) -> Iterator[None]:
@@ -143,7 +148,7 @@ def _beginning(path: Path, clip_s: float) -> tuple[bytes, float, float]:
             of_s = float(source.duration or 0) / av.time_base
             if of_s <= clip_s + 0.5:
                 return path.read_bytes(), of_s, of_s
-            buffer = io.BytesIO()
+            buffer, kept_s = io.BytesIO(), 0.0
             with av.open(buffer, "w", format="mp4") as target:
                 streams = {
                     stream.index: target.add_stream_from_template(stream)
@@ -153,10 +158,14 @@ def _beginning(path: Path, clip_s: float) -> tuple[bytes, float, float]:
                     # Cut by decoding time: what a kept frame refers to is then kept too.
                     if packet.dts is None or packet.dts * packet.time_base >= clip_s:
                         continue
+                    # Frames are stored out of order, so the last one kept may end a little later.
+                    if packet.pts is not None:
+                        ends = packet.pts + (packet.duration or 0)
+                        kept_s = max(kept_s, float(ends * packet.time_base))
                     packet.stream = streams[packet.stream_index]
                     target.mux(packet)
     except av.FFmpegError as error:
         raise ValidationError(
             f"{path}: not a readable film ({error}): delete it and run snakemake again"
         ) from error
-    return buffer.getvalue(), clip_s, of_s
+    return buffer.getvalue(), kept_s, of_s

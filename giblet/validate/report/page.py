@@ -20,8 +20,10 @@ from giblet.validate.report.opening import opening
 from giblet.validate.report.score_tables import (
     level_table,
     partition_table,
+    said_table,
     score_table,
     subject_table,
+    text_region_table,
 )
 from giblet.validate.report.single import single_table
 from giblet.validate.report.study import Study, load
@@ -74,6 +76,7 @@ def build_report(
     shown = list(dict.fromkeys(held_out))[:n_media_runs]
     context = {
         "examples": sentences(study, n_sentences, int(config.get("seed", 0))),
+        "said": said_table(study, n_sentences, int(config.get("seed", 0))),
         **_about(study, config, runs),
         **_results(study),
     }
@@ -93,7 +96,8 @@ def build_report(
 
 def _about(study: Study, config: dict[str, Any], runs: list[str]) -> dict[str, Any]:
     """What was run, with what, and how to run it again."""
-    paragraphs, cited = methods(config)
+    scored = {name for scores in study.scores.values() for name in scores.metrics}
+    paragraphs, cited = methods(config, scored)
     counts = provenance.split_counts(study.splits)
     unseen = config.get("train", {}).get("unseen_subjects", [])
     subjects = [] if study.voxels is None else list(study.voxels.of_subject)
@@ -114,8 +118,10 @@ def _about(study: Study, config: dict[str, Any], runs: list[str]) -> dict[str, A
         "methods": paragraphs,
         "bibtex": bibliography(cited),
         "versions": provenance.versions(),
+        "other_versions": provenance.other_versions(study.files),
         "sources": provenance.sources(study.files),
         "report_code": provenance.report_code(),
+        "checkout": provenance.checkout(),
         "config_yaml": provenance.as_yaml(config),
     }
 
@@ -152,6 +158,7 @@ def _results(study: Study) -> dict[str, Any]:
         "region_chart": figures.region_chart(study),
         "region_table": level_table(study, "regions", "region"),
         "partition_table": partition_table(study),
+        "text_regions": text_region_table(study),
         "run_table": level_table(study, "runs", "run"),
         "histograms": figures.voxel_histograms(study),
         "loss_charts": figures.loss_charts(study),

@@ -6,8 +6,11 @@ import hashlib
 import json
 import os
 import platform
+import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,13 @@ import yaml
 from giblet.store import library_versions
 from giblet.validate.report.files import Files
 
+# Beside those that every file records.
+ALSO_VERSIONED = (
+    *("snakemake", "himalaya", "scipy", "scikit-learn", "scikit-image", "pandas", "pystoi"),
+    *("soxr", "matplotlib"),
+)
 HASHED_UP_TO = 64 * 1024 * 1024
+ROOT = Path(__file__).resolve().parents[3]
 SPLIT_NAMES = ("train", "val", "test", "gap")
 
 
@@ -66,8 +75,38 @@ def _code(path: Path) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Python, the platform and the libraries that can change a result."""
-    return {"python": platform.python_version(), **library_versions()}
+    """Python and the libraries that can change a result, as they are while the page is made."""
+    found = {"python": platform.python_version(), **library_versions()}
+    for name in ALSO_VERSIONED:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def other_versions(files: Files) -> list[str]:
+    """Where a file was made with another version of a library than the page, in words."""
+    now = library_versions()
+    found: dict[str, list[str]] = {}
+    for name, path in files.matching("*.h5").items():
+        with h5py.File(path, "r") as file:
+            made_with = json.loads(file.attrs.get("versions", "{}"))
+        for library, version in made_with.items():
+            if now.get(library, version) != version:
+                found.setdefault(f"{library} {version}", []).append(name)
+    return [f"{what}: {', '.join(names)}" for what, names in sorted(found.items())]
+
+
+def checkout(folder: str | Path = ROOT) -> str:
+    """Commit of the checkout that makes the page, "" where it is no checkout of git.
+
+    With ``-dirty`` after it when files were changed since.
+    """
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
 
 
 def report_code() -> str:

@@ -212,5 +212,44 @@ def partition_table(study: Study) -> PlainTable | None:
     return PlainTable(["region", "subject", *heads, "all together", "voxels"], rows)
 
 
+def text_region_table(study: Study) -> PlainTable | None:
+    """What each region alone knows of the words: one row per region and subject."""
+    table = study.tables.get("text_regions")
+    if table is None or table.empty:
+        return None
+    rows: list[list[tuple[str, object]]] = [
+        [
+            (row["region"], row["region"]),
+            (row["subject"] or "all", row["subject"]),
+            _sortable(row["pairwise"]),
+            (interval(row["ci_low"], row["ci_high"]) or "–", row["ci_low"]),
+            _sortable(row["p"], 4),
+            _sortable(row["q"], 4),
+            _sortable(row["top5"]),
+            _sortable(row["median_rank"], 1),
+            _sortable(row["n_voxels"], 0),
+        ]
+        for row in records(table)
+    ]
+    heads = ["pairwise", "95 % interval", "p", "q", "top 5", "median rank", "voxels"]
+    return PlainTable(["region", "subject", *heads], rows)
+
+
+def said_table(study: Study, n_each: int, seed: int) -> PlainTable | None:
+    """Sentences nearest to what single regions say, some moments of each drawn by the seed."""
+    table = study.tables.get("said")
+    if table is None or table.empty:
+        return None
+    rows: list[list[tuple[str, object]]] = []
+    for region, part in table.groupby("region", sort=False):
+        rng = np.random.default_rng(seed)
+        drawn = np.sort(rng.choice(len(part), min(n_each, len(part)), replace=False))
+        for row in records(part.iloc[drawn]):
+            where = f"{row['run']}, {number(row['start_s'], 1)}\u00a0s"
+            texts = (str(region), where, row["true_text"] or "–", row["nearest_text"] or "–")
+            rows.append([*((text, text) for text in texts), _sortable(row["rank"], 0)])
+    return PlainTable(["region", "when", "said in the film", "nearest sentence", "rank"], rows)
+
+
 def _sortable(value: float, digits: int = 3) -> tuple[str, object]:
     return number(value, digits), float(value) if np.isfinite(value) else None

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).resolve().parent / "templates"
+# Joined into the page's one script.
+SCRIPTS = ("page.js", "volume.js")
 
 
 def templates_digest(folder: str | Path = FOLDER) -> str:
@@ -38,7 +40,7 @@ def environment() -> Any:
 
 def render(**context: Any) -> str:
     """The page. Its own script is the only one that its content policy lets run."""
-    script = (FOLDER / "page.js").read_text(encoding="utf-8")
+    script = "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     page: str = (
         environment()

@@ -28,6 +28,7 @@ class Truth:
     planted: str
     rows: list[Recovered]
     nothing_planted: bool
+    in_words: str = ""
 
 
 def truth(study: Study) -> Truth | None:
@@ -74,7 +75,25 @@ def truth(study: Study) -> Truth | None:
         for name, what in (("video", "picture"), ("audio", "sound"), ("text", "words"))
         if scores.has(f"own_modality_{name}", "ridge")
     ]
-    return Truth(planted, rows, not responding.any())
+    said = _in_words(study, *counts["model"]) if responding.any() else ""
+    return Truth(planted, rows, not responding.any(), said)
+
+
+def _in_words(study: Study, found: tuple[int, int], false: tuple[int, int]) -> str:
+    """What the network recovered of the truth, in one sentence; empty if it scored nothing."""
+    (n_true, n_responding), (n_false, _) = found, false
+    if not n_responding:
+        return ""
+    said = (
+        f"Against the planted truth: the network finds {100 * n_true / n_responding:.1f}\u00a0% of "
+        "the voxels that respond"
+    )
+    if n_true + n_false:
+        said += f", {100 * n_false / (n_true + n_false):.1f}\u00a0% of its finds are false"
+    share = study.scores["fmri"].pooled("r_over_true_ceiling", "model")
+    if share is not None and np.isfinite(share.value):
+        said += f", and its r is {100 * share.value:.0f}\u00a0% of the planted ceiling (median)"
+    return f"{said}."
 
 
 def _discoveries(voxels: Voxels, source: str) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -157,6 +157,43 @@ METRICS = {
     "ms_ssim": Metric("MS-SSIM", HIGHER, "structural similarity over several scales"),
     "lpips": Metric("LPIPS", LOWER, "learned perceptual distance"),
     "pixel_r": Metric("pixel r", HIGHER, "correlation over pixels", 0.0),
+    "edge_r": Metric("edge r", HIGHER, "correlation over pixels of how strong edges are", 0.0),
+    "motion_r": Metric(
+        "motion r", HIGHER, "correlation over time of how much moves, mean over the picture", 0.0
+    ),
+    "clip_top1": Metric(
+        "identified by CLIP, top 1", HIGHER, "by what is shown, among distant held-out items"
+    ),
+    "clip_top5": Metric("identified by CLIP, top 5", HIGHER, "share among the first five"),
+    "clip_pairwise": Metric(
+        "identified by CLIP, pairwise",
+        HIGHER,
+        "share of pairs in which the right one is nearer",
+        0.5,
+    ),
+    "clip_rank": Metric("CLIP rank", LOWER, "median rank of the right item; 1 is best", digits=1),
+    "clip_p": Metric("CLIP p", LOWER, "permutation p of the pairwise identification", digits=4),
+    "clip_top1_p": Metric(
+        "CLIP p, top 1", LOWER, "permutation p of the share picked out first", digits=4
+    ),
+    "clip_all_top1": Metric(
+        "by CLIP among all, top 1", HIGHER, "the same among all held-out items, near ones too"
+    ),
+    "clip_all_top5": Metric(
+        "by CLIP among all, top 5", HIGHER, "share among the first five of all"
+    ),
+    "clip_all_pairwise": Metric(
+        "by CLIP among all, pairwise", HIGHER, "share of all pairs in which it is nearer", 0.5
+    ),
+    "clip_all_rank": Metric(
+        "CLIP rank among all", LOWER, "median rank of the right item; 1 is best", digits=1
+    ),
+    "clip_all_p": Metric(
+        "CLIP p among all", LOWER, "permutation p of the pairwise identification", digits=4
+    ),
+    "clip_all_top1_p": Metric(
+        "CLIP p among all, top 1", LOWER, "permutation p of the share picked out first", digits=4
+    ),
     "stoi": Metric("STOI", HIGHER, "short-time objective intelligibility"),
     "estoi": Metric("ESTOI", HIGHER, "extended STOI, which also counts gaps that fluctuate"),
     "pesq": Metric("PESQ", HIGHER, "perceptual evaluation of speech quality", digits=2),
@@ -175,6 +212,20 @@ METRICS = {
     "retrieval_top10": Metric("retrieved, top 10", HIGHER, "share whose sentence is among ten"),
     "retrieval_median_rank": Metric(
         "retrieval rank", LOWER, "median rank of the true sentence; 1 is best", digits=1
+    ),
+    "retrieval_far_top1": Metric(
+        "retrieved among far ones, top 1",
+        HIGHER,
+        "without the sentences that stand near the moment",
+    ),
+    "retrieval_far_top5": Metric(
+        "retrieved among far ones, top 5", HIGHER, "share whose sentence is among five"
+    ),
+    "retrieval_far_top10": Metric(
+        "retrieved among far ones, top 10", HIGHER, "share whose sentence is among ten"
+    ),
+    "retrieval_far_median_rank": Metric(
+        "rank among far ones", LOWER, "median rank of the true sentence; 1 is best", digits=1
     ),
 }
 
@@ -232,7 +283,8 @@ def place(name: str) -> int:
     """Where a metric stands in a table: identification after the rest, unknown ones last."""
     if name not in METRICS:
         return 2 * len(METRICS)
-    return list(METRICS).index(name) + len(METRICS) * name.startswith("identification")
+    last = name.startswith(("identification", "clip"))
+    return list(METRICS).index(name) + len(METRICS) * last
 
 
 def column_name(modality: str, source: str) -> str:

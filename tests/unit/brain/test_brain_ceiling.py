@@ -267,3 +267,33 @@ def test_repeats_asked_for_and_not_there_are_refused(tmp_path):
     given_ = {**DRAWS, "ceiling_from": "repeats"}
     with pytest.raises(BrainError, match="no subject has two runs that show the same"):
         make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5, **given_)
+
+
+def test_draws_of_the_ceiling_are_those_of_its_intervals(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "BLOCK_BYTES", 200_000)  # several blocks of voxels
+    bold = film_viewers(np.linspace(0.1, 0.9, N_VOXELS), 3)
+    names = [f"sub-{s}/run-1" for s in range(3)]
+    paths = [write_run(tmp_path, name, bold[s]) for s, name in enumerate(names)]
+    make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5, **DRAWS)
+    with h5py.File(tmp_path / "c.h5") as file:
+        for subject in ("sub-0", "sub-2"):
+            draws = file[f"ceiling_draws/{subject}"][:].astype(float)
+            assert draws.shape == (50, N_VOXELS)
+            expected = np.percentile(draws, [2.5, 97.5], axis=0)
+            np.testing.assert_allclose(file[f"ceiling_interval/{subject}"][:], expected, atol=1e-3)
+            low_high = np.percentile(draws.mean(1), [2.5, 97.5]) - draws.mean()
+            value, *ends = file[f"ceiling/{subject}"].attrs["mean"]
+            np.testing.assert_allclose(ends, value + low_high, atol=1e-3)
+
+
+def test_interval_holds_the_value_where_nothing_is_shared(tmp_path):
+    # Ceilings are cut off at 0, so those of resampled noise lie above that of the noise itself.
+    bold = film_viewers(np.zeros(400), 2)
+    names = [f"sub-{s}/run-1" for s in range(2)]
+    paths = [write_run(tmp_path, name, bold[s]) for s, name in enumerate(names)]
+    make_ceiling(tmp_path / "c.h5", paths, scan_names=names, tr_s=1.5, **DRAWS)
+    with h5py.File(tmp_path / "c.h5") as file:
+        assert file["ceiling_draws/sub-0"][:].mean() > 1.1 * file["ceiling/sub-0"][:].mean()
+        for name in ("mean", "median"):
+            value, low, high = file["ceiling/sub-0"].attrs[name]
+            assert low < value < high

@@ -1,10 +1,15 @@
 """Methods text: from the configuration, and nothing that the configuration does not say."""
 
-import pytest
+import re
+from functools import reduce
 
-from giblet.config import leaf_keys, load_schema
-from giblet.validate.report.citations import BIBTEX, bibliography
+import pytest
+import yaml
+
+from giblet.config import complete, leaf_keys, load_schema
+from giblet.validate.report.citations import WORKS, bibliography, in_text
 from giblet.validate.report.methods import METHODS, keys_used, methods
+from tests.support.checkout import ROOT
 
 CONFIG = {
     "seed": 3,
@@ -65,8 +70,79 @@ def test_only_works_of_said_sentences_are_cited():
 
 def test_every_citation_exists_and_is_balanced():
     works = {work for _, part in METHODS for sentence in part for work in sentence.cites}
-    assert works == set(BIBTEX)
-    assert all(entry.count("{") == entry.count("}") for entry in BIBTEX.values())
+    assert works == set(WORKS)
+
+
+def fields(entry):
+    """Key and fields of a BibTeX entry, read by its grammar."""
+    head, _, body = entry.partition(",")
+    kind, _, key = head.partition("{")
+    assert kind in ("@article", "@inproceedings")
+    found, at = {}, 0
+    while (match := re.compile(r"\s*(\w+)\s*=\s*\{").match(body, at)) is not None:
+        depth, end = 1, match.end()
+        while depth:
+            depth += {"{": 1, "}": -1}.get(body[end], 0)
+            end += 1
+        found[match.group(1)] = " ".join(body[match.end() : end - 1].split())
+        at = end + (body[end : end + 1] == ",")
+    assert body[at:].strip() == "}", key
+    return kind, key, found
+
+
+@pytest.mark.parametrize("work", WORKS)
+def test_every_entry_is_complete_bibtex(work):
+    kind, key, entry = fields(WORKS[work].bibtex)
+    where = "journal" if kind == "@article" else "booktitle"
+    assert {"author", "title", "year", where} <= set(entry)
+    assert "others" not in entry["author"]
+    assert re.fullmatch(r"10\.\d{4,}/\S+", entry.get("doi", "")) or "eprint" in entry
+    assert "volume" in entry or "pages" in entry or "eprint" in entry
+    assert key.rstrip("0123456789abcdefghijklmnopqrstuvwxyz") == ""
+    assert entry["year"] in key
+
+
+@pytest.mark.parametrize("work", WORKS)
+def test_label_in_the_text_is_that_of_the_entry(work):
+    """First author's surname, how many there are, and the year."""
+    entry = fields(WORKS[work].bibtex)[2]
+    authors = [name.partition(",")[0] for name in entry["author"].split(" and ")]
+    accents = {r"{\"o}": "ö", r"{\"u}": "ü", r"{\'e}": "é"}
+    names = [reduce(lambda text, a: text.replace(*a), accents.items(), n) for n in authors]
+    who = {1: names[0], 2: " & ".join(names[:2])}.get(len(names), f"{names[0]} et al.")
+    assert WORKS[work].label == f"{who}, {entry['year']}"
+
+
+def test_keys_and_labels_are_unique():
+    assert len({fields(work.bibtex)[1] for work in WORKS.values()}) == len(WORKS)
+    assert len({work.label for work in WORKS.values()}) == len(WORKS)
+
+
+def test_works_stand_in_the_sentence_that_cites_them():
+    said = text_of(CONFIG)["Study"]
+    assert "with seed 3 (Mölder et al., 2021)." in said
+    assert in_text(["fdr", "families"]) == (
+        " (Benjamini & Hochberg, 1995; Benjamini & Bogomolov, 2014)"
+    )
+    assert in_text([]) == ""
+
+
+def test_measures_are_cited_when_they_were_taken():
+    assert "LPIPS" not in text_of({**CONFIG, "seed": 1})["Statistics"]
+    said = {p.heading: p.text for p in methods(CONFIG, {"lpips"})[0]}
+    assert "LPIPS (Zhang et al., 2018)" in said["Statistics"]
+
+
+def test_the_shipped_configuration_says_every_part_in_full():
+    """No setting of the methods text is missing from the real configuration."""
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+    complete(config)
+    paragraphs, cited = methods({**config, "modalities": ["video", "audio", "text"]})
+    assert [p.heading for p in paragraphs] == [heading for heading, _ in METHODS]
+    text = " ".join(p.text for p in paragraphs)
+    for part in ("3 viewers were simulated", "1000 draws", "0.05", "AdamW", "0.008 Hz", "2048"):
+        assert part in text
+    assert {"pytorch", "blocks", "families", "minilm", "si_sdr"} <= set(cited)
 
 
 def test_every_key_named_is_a_setting():

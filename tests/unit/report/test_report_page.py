@@ -5,13 +5,16 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
 from html.parser import HTMLParser
 
+import h5py
 import pandas as pd
 import pytest
 
 from giblet.errors import ValidationError
 from giblet.validate.report.page import build_report
+from giblet.validate.report.provenance import checkout
 from giblet.validate.report.templating import FOLDER, templates_digest
 from tests.support import report_files
 
@@ -116,15 +119,39 @@ def test_anchors_lead_somewhere(outline):
     assert set(targets) <= set(ids)
 
 
-def test_all_media_are_in(outline):
+def test_all_media_are_in(outline, results):
     tags = [tag for tag, attrs in outline.elements if attrs.get("src")]
-    assert (tags.count("audio"), tags.count("video")) == (10, 8)
-    assert tags.count("img") == 8 + 9 + 12 + 2 + 2  # maps, subjects, frames, plots, spectrograms
+    made = {kind: list(results.glob(f"validate/*/*.{kind}")) for kind in ("wav", "mp4", "png")}
+    # The page draws these two itself.
+    drawn = [path for path in made["png"] if path.name == "subjects.png"]
+    drawn += [path for path in made["png"] if path.parts[-2:] == ("fmri", "regions.png")]
+    assert tags.count("audio") == len(made["wav"]) == 10
+    assert tags.count("video") == len(made["mp4"]) >= 8
+    assert tags.count("img") == len(made["png"]) - len(drawn) >= 33
 
 
 def test_configuration_and_command_are_in(page):
     assert "snakemake validate --configfile study.yaml" in page
     assert "sample_rate_hz: 12000" in page
+
+
+def test_checkout_is_named_by_its_commit(tmp_path):
+    assert checkout(tmp_path) == ""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    (tmp_path / "file").write_text("1")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *command], check=True)
+    commit = checkout(tmp_path)
+    assert re.fullmatch("[0-9a-f]{12}", commit)
+    (tmp_path / "file").write_text("2")
+    assert checkout(tmp_path) == f"{commit}-dirty"
+
+
+def test_files_made_with_other_versions_are_named(copy):
+    assert "Files made with other versions" not in build(copy)
+    with h5py.File(copy / "validate/fmri/voxels.h5", "r+") as file:
+        file.attrs["versions"] = json.dumps({"numpy": "1.0.0"})
+    assert "numpy 1.0.0: validate/fmri/voxels.h5" in build(copy)
 
 
 def test_too_little_room_leaves_media_out_by_name(copy):
@@ -173,6 +200,61 @@ def test_undefined_scores_are_dashes_with_reasons(copy):
     assert "No question about the brain could be scored" in page
     assert "undefined on these data" in page
     assert ">nan<" not in page
+
+
+def test_parcels_have_tables_and_no_volume(copy):
+    with h5py.File(copy / "validate/fmri/voxels.h5", "r+") as file:
+        file.attrs["kind"] = "parcels"
+    page = build(copy)
+    assert "This study has parcels, which have no place in a volume" in page
+    assert 'id="volume"' not in page
+    assert "Mean r per region and subject" in page
+
+
+def test_surfaces_triptychs_strips_and_regions_are_shown_when_they_were_made(copy):
+    validate = copy / "validate"
+    shutil.copy(validate / "fmri/glass_r.png", validate / "fmri/surface_r.png")
+    shutil.copy(validate / "fmri/glass_r.png", validate / "fmri/sub-01_best.png")
+    shutil.copy(validate / "fmri/glass_r.png", validate / "video/run-1_strip.png")
+    shutil.copy(validate / "video/run-1_model.mp4", validate / "video/run-1_triptych.mp4")
+    row = {
+        "region": "seeing",
+        "subject": "",
+        "pairwise": 0.72,
+        "ci_low": 0.6,
+        "ci_high": 0.8,
+        "n": 57,
+        "p": 0.01,
+        "q": 0.02,
+        "top5": 0.2,
+        "median_rank": 9.5,
+        "n_voxels": 70,
+    }
+    pd.DataFrame([row]).to_csv(validate / "text/by_region.csv", index=False)
+    said = {
+        "region": "seeing",
+        "subject": "sub-01",
+        "run": "run-1",
+        "tr": 3,
+        "start_s": 4.5,
+        "true_text": "<script>alert(2)</script>",
+        "nearest_text": "A dog & a cat.",
+        "rank": 4,
+    }
+    pd.DataFrame([said]).to_csv(validate / "text/region_sentences.tsv", sep="\t", index=False)
+    page = build(copy)
+    for words in (
+        "Network: r on the cortical surface",
+        "Best modality",
+        "run-1 at a glance",
+        "run-1: as shown, through the network and from measured BOLD",
+        "What single regions say",
+        "[0.600, 0.800]",
+        "A dog &amp; a cat.",
+    ):
+        assert words in page, words
+    assert "&lt;script&gt;alert(2)" in page
+    assert "<script>alert" not in page
 
 
 def test_missing_metrics_table_is_an_error(copy):

@@ -179,6 +179,20 @@ def test_damaged_checkpoint_is_passed_over(path, trained, tmp_path, monkeypatch,
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
+def test_the_ridge_start_is_not_made_twice(path, trained, tmp_path, monkeypatch, capsys):
+    folder, metrics = trained
+    kept = stopped_run(path, tmp_path, monkeypatch, at=1)
+    assert [p.name for p in kept] == ["step-00000000.safetensors"]
+    capsys.readouterr()
+    resumed = train(path, tmp_path / "small")
+    out = capsys.readouterr().out
+    assert "resuming after step 0" in out
+    assert "start:" not in out
+    assert resumed["start"] == metrics["start"]
+    one, two = (load_file(f / "last.safetensors") for f in (folder, tmp_path / "small"))
+    assert all(torch.equal(one[key], two[key]) for key in one)
+
+
 def test_other_settings_or_other_data_do_not_resume(path, tmp_path, monkeypatch, capsys):
     stopped_run(path, tmp_path, monkeypatch)
     train(path, tmp_path / "small", lr=0.002)

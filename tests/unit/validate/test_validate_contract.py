@@ -10,6 +10,7 @@ import yaml
 from giblet.config import complete, flat
 from giblet.validate.fmri import score_fmri
 from giblet.validate.text import score_text
+from giblet.validate.text_regions import score_text_regions
 from tests.support.validate_files import METRICS, make_validate_files
 from tests.unit.validate.conftest import STATISTICS
 
@@ -46,6 +47,20 @@ def written(inputs, tmp_path_factory):
         retrieved=folder / "text" / "retrieved.tsv",
         **STATISTICS,
     )
+    fit = {"gap_s": 15, "decode_delays_trs": [2, 3, 4], "n_folds": 3, "n_alphas": 4}
+    score_text_regions(
+        inputs.study,
+        inputs.text,
+        [inputs.truth],
+        table=folder / "text" / "by_region.csv",
+        said=folder / "text" / "region_sentences.tsv",
+        max_regions=20,
+        min_log10_alpha=0,
+        max_log10_alpha=3,
+        batch_voxels=100,
+        **fit,
+        **STATISTICS,
+    )
     return folder
 
 
@@ -63,6 +78,8 @@ def promised(tmp_path_factory):
         "fmri/partition.csv",
         "text/metrics.csv",
         "text/retrieved.tsv",
+        "text/by_region.csv",
+        "text/region_sentences.tsv",
     ],
 )
 def test_columns_are_the_promised_ones(written, promised, name):

@@ -17,7 +17,13 @@ from giblet.validate.audio_decode import decode_audio
 from giblet.validate.floors import nearest_by_bold, nearest_by_stimulus, train_moments
 from giblet.validate.identification import chance
 from giblet.validate.testset import TRAIN, load_test_set, runs_of
-from giblet.validate.text import Sentences, load_sentences, rank_sentences, score_text
+from giblet.validate.text import score_text
+from giblet.validate.text_retrieval import (
+    Sentences,
+    far_sentences,
+    load_sentences,
+    rank_sentences,
+)
 from giblet.validate.video import score_frames, score_video
 from tests.support.validate_inputs import LinearCodec
 from tests.unit.validate.conftest import STATISTICS
@@ -258,12 +264,47 @@ def test_retrieval_by_hand():
     np.testing.assert_array_equal(ranked.best[[0, 1, 3]], [0, 1, 2])
 
 
-def test_retrieval_of_the_mean_is_exactly_chance(text):
+def test_far_sentences_are_those_that_stand_nowhere_near(inputs):
+    with reading(inputs.study) as study:
+        tests = load_test_set(study)
+        sentences = load_sentences(study, inputs.text)
+    far = far_sentences(sentences, tests, 15)
+    assert far.shape == (tests.n, len(sentences.text))
+    for place in range(0, tests.n, 7):
+        run, tr = tests.run_name[place], tests.tr[place]
+        for number in range(len(sentences.text)):
+            at = np.flatnonzero(sentences.of_tr[run] == number)
+            assert far[place, number] == (np.abs(at - tr) * 1.5 >= 15).all()
+
+
+def test_far_sentences_of_a_film_shown_again_are_those_of_the_film(inputs):
+    with reading(inputs.study) as study:
+        tests = replace(load_test_set(study), repeats={"run-2": "run-1"})
+        sentences = load_sentences(study, inputs.text)
+    far = far_sentences(sentences, tests, 15)
+    near_in_the_other = sentences.of_tr["run-1"][tests.tr[-1]]
+    assert tests.run_name[-1] == "run-2"
+    assert near_in_the_other < 0 or not far[-1, near_in_the_other]
+
+
+def test_retrieval_among_far_sentences_by_hand():
+    texts = Sentences(["a", "b", "c"], np.eye(3, dtype=np.float32), {})
+    found = np.array([[1, 2, 0.5], [1, 2, 0.5], [1, 2, 3]])
+    allowed = np.array([[True, False, True], [False, True, True], [True, True, True]])
+    ranked = rank_sentences(found, texts, np.array([0, 0, -1]), np.zeros(3), allowed)
+    np.testing.assert_array_equal(ranked.rank, [1, 2, np.nan])
+    np.testing.assert_array_equal(ranked.n_candidates, [2, 3, 0])
+    np.testing.assert_array_equal(ranked.hits[1], [1, 0, np.nan])
+
+
+@pytest.mark.parametrize("prefix", ["retrieval", "retrieval_far"])
+def test_retrieval_of_the_mean_is_exactly_chance(text, prefix):
     found = values(text / "metrics.csv")
     for k in (1, 5, 10):
-        name = f"retrieval_top{k}"
+        name = f"{prefix}_top{k}"
         assert found[name, "floor_mean"] == pytest.approx(found[name, "chance"], rel=1e-4)
         assert found[name, "model"] > 2 * found[name, "chance"]
+    assert found[f"{prefix}_median_rank", "ceiling"] == 1
     assert found["cosine_centred", "floor_mean"] == 0
     assert found["cosine", "ceiling"] == pytest.approx(1)
 

@@ -6,13 +6,16 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from matplotlib import image
 
 from giblet.validate.audio_figures import draw_audio
 from giblet.validate.fmri_figures import canonical, draw_fmri
-from giblet.validate.text_figures import draw_text
+from giblet.validate.text_figures import draw_text, draw_text_regions
 from giblet.validate.video import score_video
 from giblet.validate.video_figures import KINDS, choose_examples, draw_video
+from giblet.validate.video_panels import write_triptychs
+from giblet.validate.video_strips import strip_places
 from tests.support.validate_files import make_validate_files
 from tests.unit.validate.conftest import STATISTICS
 
@@ -24,17 +27,21 @@ def files(tmp_path_factory):
     return make_validate_files(tmp_path_factory.mktemp("files"))
 
 
+def tables(files):
+    return [files / "fmri" / f"{n}.csv" for n in ("metrics", "by_region", "by_run", "partition")]
+
+
 @pytest.mark.parametrize("kind", ["voxels", "parcels"])
 def test_fmri_figures(files, tmp_path, kind):
     shutil.copy(files / "fmri" / "voxels.h5", tmp_path / "voxels.h5")
     with h5py.File(tmp_path / "voxels.h5", "a") as file:
         file.attrs["kind"] = kind
         file["sub-02/r"][:5] = np.nan
-    table = files / "fmri" / "by_region.csv"
-    parts = files / "fmri" / "partition.csv"
-    draw_fmri(tmp_path / "voxels.h5", table, parts, tmp_path, n_slices=3, **SMALL)
-    names = [f"{s}_{m}" for s in ("sub-01", "sub-02") for m in ("r", "r_normalised", "q")]
+    draw_fmri(tmp_path / "voxels.h5", *tables(files), tmp_path, n_slices=3, **SMALL)
+    maps = ("r", "r_normalised", "q", "delay_s", "best")
+    names = [f"{s}_{m}" for s in ("sub-01", "sub-02") for m in maps]
     names += ["glass_r", "glass_r_ridge", "glass_delay", "model_vs_ridge", "regions"]
+    names += ["subjects", "runs"]
     names += ["partition", *(f"glass_unique_{m}" for m in ("video", "audio", "text"))]
     for name in names:
         pixels = image.imread(tmp_path / f"{name}.png")
@@ -48,9 +55,7 @@ def test_all_unknown_scores_still_make_figures(files, tmp_path):
         for subject in ("sub-01", "sub-02"):
             file[f"{subject}/r_normalised"][:] = np.nan
             file[f"{subject}/q_ridge"][:] = 1
-    table = files / "fmri" / "by_region.csv"
-    parts = files / "fmri" / "partition.csv"
-    draw_fmri(tmp_path / "voxels.h5", table, parts, tmp_path, n_slices=2, **SMALL)
+    draw_fmri(tmp_path / "voxels.h5", *tables(files), tmp_path, n_slices=2, **SMALL)
     assert (tmp_path / "sub-01_r_normalised.png").exists()
 
 
@@ -83,6 +88,12 @@ def test_retrieval_figure(files, tmp_path):
     empty.to_csv(tmp_path / "empty.tsv", sep="\t", index=False)
     draw_text(tmp_path / "empty.tsv", tmp_path / "none.png", **SMALL)
     assert (tmp_path / "none.png").exists()
+    regions = files / "text" / "by_region.csv"
+    draw_text_regions(regions, tmp_path / "regions.png", **SMALL)
+    assert image.imread(tmp_path / "regions.png").std() > 0.05
+    pd.read_csv(regions).head(0).to_csv(tmp_path / "no.csv", index=False)
+    draw_text_regions(tmp_path / "no.csv", tmp_path / "no.png", **SMALL)
+    assert (tmp_path / "no.png").exists()
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +101,14 @@ def drawn(inputs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("video")
     paths = {"metrics": folder / "metrics.csv", "trs": folder / "trs.tsv"}
     score_video(inputs.study, inputs.predictions, inputs.baseline, **paths, **STATISTICS)
-    options = {"runs": inputs.planted.runs, "n_examples": 2, "scale": 2, "crf": 30, **SMALL}
+    options = {
+        "runs": inputs.planted.runs,
+        "n_examples": 2,
+        "n_strip": 5,
+        "scale": 2,
+        "crf": 30,
+        **SMALL,
+    }
     draw_video(inputs.study, inputs.predictions, folder / "trs.tsv", folder, seed=7, **options)
     return folder
 
@@ -106,6 +124,59 @@ def test_films_and_stills_are_there(inputs, drawn):
     assert len(examples) == 8
     assert all((drawn / name).exists() for name in examples["file"])
     assert (drawn / "scores.png").exists()
+    for run in inputs.planted.runs:
+        assert image.imread(drawn / f"{run}_strip.png")[..., :3].std() > 0.05
+
+
+def test_strips_show_the_middles_of_equal_parts():
+    assert strip_places(60, 3).tolist() == [10, 30, 50]
+    assert strip_places(3, 10).tolist() == [0, 1, 2]
+
+
+def test_triptychs_are_the_three_films_beside_each_other_with_the_sound(inputs, tmp_path):
+    import av
+
+    from giblet.store import reading
+    from giblet.validate.testset import load_test_set
+    from giblet.validate.video import shown_frames
+
+    options = {"runs": inputs.planted.runs, "seed": 7, "scale": 8, "crf": 4}
+    paths = (inputs.study, inputs.predictions, inputs.audio, tmp_path)
+    write_triptychs(*paths, **options)
+    with reading(inputs.study) as study, reading(inputs.predictions) as predicted:
+        shown = shown_frames(study, predicted, load_test_set(study))[:30].reshape(60, 12, 16, 3)
+        network = predicted["runs/run-1/video/model/shared"][:].reshape(60, 12, 16, 3)
+        measured = predicted["runs/run-1/video/from_bold/sub-02"][:].reshape(60, 12, 16, 3)
+        whole = predicted["runs/run-1/test_trs"][:]
+    with av.open(str(tmp_path / "run-1_triptych.mp4")) as film:
+        pictures = np.stack([f.to_ndarray(format="rgb24") for f in film.decode(video=0)])
+    assert pictures.shape == (60, 28 + 12 * 8, 3 * 16 * 8 + 2 * 8, 3)
+    for place, frames in enumerate((shown, network, measured)):
+        left = place * (16 * 8 + 8)
+        panel = pictures[:, 28:, left : left + 16 * 8].astype(float)
+        cells = panel.reshape(60, 12, 8, 16, 8, 3).mean((2, 4))
+        luma = [x @ np.array([0.299, 0.587, 0.114]) for x in (cells, frames.astype(float))]
+        assert np.corrcoef(luma[0].ravel(), luma[1].ravel())[0, 1] > 0.98, place
+    with av.open(str(tmp_path / "run-1_triptych.mp4")) as film:
+        assert film.streams.audio[0].channels == 1
+        heard = np.concatenate([f.to_ndarray()[0] for f in film.decode(audio=0)])
+    original, _ = soundfile.read(inputs.audio[0])
+    first, last = 18000 * whole[0], 18000 * (whole[-1] + 1)
+    original = original[first:last]
+    assert abs(len(heard) - len(original)) <= 2048
+    lag = np.arange(-100, 101)
+    r = [np.corrcoef(heard[5000 + k : 105000 + k], original[5000:105000])[0, 1] for k in lag]
+    assert max(r) > 0.95
+    assert abs(lag[int(np.argmax(r))]) <= 70  # what AAC shifts by
+
+
+def test_triptychs_of_a_silent_study_have_no_sound(inputs, tmp_path):
+    import av
+
+    options = {"runs": inputs.planted.runs, "seed": 7, "scale": 2, "crf": 30}
+    write_triptychs(inputs.study, inputs.predictions, [], tmp_path, **options)
+    with av.open(str(tmp_path / "run-2_triptych.mp4")) as film:
+        assert not film.streams.audio
 
 
 def test_best_and_worst_are_what_their_label_says(drawn):

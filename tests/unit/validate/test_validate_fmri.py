@@ -92,7 +92,8 @@ def test_planted_answers_are_recovered(scored):
     assert value(table, "identification_p", "model") <= 0.02
     assert value(table, "r_mean", "ceiling") > value(table, "r_mean", "model")
     row = table.query("metric == 'r_mean' and source == 'ceiling' and subject == 'sub-01'")
-    assert (row[["ci_low", "ci_high"]].to_numpy() == (0.3, 0.5)).all()
+    around = row[["ci_low", "ci_high"]].to_numpy() - row[["value"]].to_numpy()
+    np.testing.assert_allclose(around, [[-0.095, 0.095]], atol=1e-3)
 
 
 def test_floors_and_chance_stand_where_they_should(scored):
@@ -126,6 +127,19 @@ def test_regions_are_those_of_the_truth(scored):
     assert model["nothing"] < 0.15 < 0.5 < model.drop("nothing").min()
     inside = regions.dropna()
     assert (inside["ci_low"] <= inside["ci_high"]).all()
+
+
+def test_every_region_has_intervals_and_a_row_over_subjects(scored):
+    rows = pd.read_csv(scored["region_table"])
+    assert rows[["ci_low", "ci_high"]].notna().all(axis=None)
+    ceiling = rows[rows["source"] == "ceiling"]
+    for end, by in (("ci_low", -0.095), ("ci_high", 0.095)):
+        np.testing.assert_allclose(ceiling[end] - ceiling["value"], by, atol=1e-3)
+    own, pooled = rows[rows["subject"].notna()], rows[rows["subject"].isna()]
+    assert len(pooled) == len(own) / 2
+    mean = own.groupby(["region", "source"])["value"].mean()
+    found = pooled.set_index(["region", "source"])["value"]
+    np.testing.assert_allclose(found.reindex(mean.index), mean, atol=1e-5)
 
 
 def test_regions_of_a_real_study_are_its_atlas_parcels_or_the_whole(tmp_path):

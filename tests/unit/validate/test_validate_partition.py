@@ -45,6 +45,10 @@ class Tests:
     def blocks(block_trs):
         return np.arange(N) // block_trs
 
+    @staticmethod
+    def n_blocks(block_trs):
+        return (N - 1) // block_trs + 1
+
 
 def ridge(bands, y, subset):
     x = np.concatenate([bands[name] for name in subset], axis=1)

@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import ndimage, signal, stats
 from skimage import metrics as reference
 from skimage.color import rgb2gray
 
 from giblet.validate.film import read_film, write_film
 from giblet.validate.picture_scores import (
+    SCALE_WEIGHTS,
     area_mean,
+    edge_r,
     enlarged,
     frames_shown,
+    ms_ssim,
     pixel_r,
     psnr,
     ssim,
@@ -51,6 +54,75 @@ def test_ssim_by_its_formula_on_flat_pictures():
     a, b = np.full((20, 20, 3), 50, np.uint8), np.full((20, 20, 3), 150, np.uint8)
     c = (0.01 * 255) ** 2
     assert ssim(a, b) == pytest.approx((2 * 50 * 150 + c) / (50**2 + 150**2 + c), abs=1e-6)
+
+
+def ms_ssim_by_its_definition(a, b):
+    """Wang et al. (2003) with scipy: windowed moments, their formula, scale by scale."""
+    axis = np.arange(-5, 6)
+    window = np.exp(-(axis**2) / (2 * 1.5**2))
+    window = np.outer(window, window) / np.outer(window, window).sum()
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    n_scales = sum(min(a.shape) // 2**k >= 11 for k in range(5))
+    weights = np.array(SCALE_WEIGHTS[:n_scales]) / np.sum(SCALE_WEIGHTS[:n_scales])
+    out = 1.0
+    for k, weight in enumerate(weights):
+
+        def local(values):
+            return signal.convolve2d(values, window, mode="valid")
+
+        ma, mb = local(a), local(b)
+        va, vb, cab = local(a * a) - ma**2, local(b * b) - mb**2, local(a * b) - ma * mb
+        contrast_structure = (2 * cab + c2) / (va + vb + c2)
+        brightness = (2 * ma * mb + c1) / (ma**2 + mb**2 + c1)
+        last = k == len(weights) - 1
+        mean = np.mean(contrast_structure * brightness if last else contrast_structure)
+        out *= max(0, mean) ** weight
+        height, width = (side // 2 * 2 for side in a.shape)
+        a, b = (sum(x[i:height:2, j:width:2] for i in (0, 1) for j in (0, 1)) / 4 for x in (a, b))
+    return out
+
+
+@pytest.mark.parametrize("shape", [(200, 180, 3), (90, 160, 3), (45, 81, 3), (13, 17, 3)])
+def test_ms_ssim_is_its_definition(shape):
+    for seed in range(3):
+        true, other = pictures(seed, shape)
+        if seed == 1:
+            true = ndimage.gaussian_filter(true, (3, 3, 0))
+            other = np.clip(true.astype(float) * 0.7 + 30, 0, 255).astype(np.uint8)
+        luma = [p @ np.array([0.299, 0.587, 0.114]) for p in (true, other)]
+        expected = ms_ssim_by_its_definition(*luma)
+        assert ms_ssim(true, other) == pytest.approx(expected, abs=1e-6)
+
+
+def test_ms_ssim_of_one_scale_is_ssim_and_forgives_coarse_likeness():
+    true, other = pictures(0, (20, 30, 3))
+    assert ms_ssim(true, other) == pytest.approx(max(0, ssim(true, other)))
+    # Fine noise on a smooth picture: the coarse scales are alike.
+    smooth = ndimage.gaussian_filter(pictures(1, (180, 180, 3))[0].astype(float), (20, 20, 0))
+    smooth = (255 * (smooth - smooth.min()) / np.ptp(smooth)).astype(np.uint8)
+    noise = np.random.default_rng(0).normal(0, 20, smooth.shape)
+    noisy = np.clip(smooth + noise, 0, 255).astype(np.uint8)
+    assert ms_ssim(smooth, noisy) > 0.75 > 0.5 > ssim(smooth, noisy)
+
+
+def test_edge_r_is_the_correlation_of_sobel_gradients():
+    true, other = pictures(3)
+    strengths = []
+    for picture in (true, other):
+        luma = picture @ np.array([0.299, 0.587, 0.114])
+        across, down = (ndimage.sobel(luma, axis, mode="reflect") for axis in (1, 0))
+        strengths.append(np.hypot(across, down))
+    expected = stats.pearsonr(*(s.ravel() for s in strengths)).statistic
+    assert edge_r(true, other) == pytest.approx(expected, abs=1e-9)
+
+
+def test_edge_r_is_blind_to_brightness_and_sign():
+    true, _ = pictures(0)
+    small = (true // 2).astype(np.uint8)
+    assert edge_r(small, 255 - small) == pytest.approx(1.0)
+    blank = np.full_like(true, 128)
+    assert np.isnan(edge_r(blank, true))
+    assert edge_r(true, blank) == 0
 
 
 def test_pixel_r_is_scipys():

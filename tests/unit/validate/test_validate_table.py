@@ -42,6 +42,32 @@ def test_row_over_subjects_is_their_mean_and_unknown_ones_do_not_count(table):
     assert np.isnan(row["ci_low"])
 
 
+def test_interval_over_subjects_is_that_of_their_mean(table):
+    # Ten blocks of one item: what one subject has more of, the other has less of.
+    rng = np.random.default_rng(0)
+    x, block = rng.normal(size=10), np.arange(10)
+    alike, against = MetricTable("video", 500, 0), MetricTable("video", 500, 0)
+    for subject, one, other in (("a", x, x), ("b", x, -x)):
+        alike.add_items("ssim", "1", "ridge", one, block, subject=subject)
+        against.add_items("ssim", "1", "ridge", other, block, subject=subject)
+    own = alike.frame().iloc[0]
+    assert pooled(alike, "ssim")[["ci_low", "ci_high"]].tolist() == pytest.approx(
+        own[["ci_low", "ci_high"]].tolist()
+    )
+    assert pooled(against, "ssim")[["ci_low", "ci_high"]].tolist() == pytest.approx([0, 0])
+
+
+def test_interval_over_subjects_from_draws_is_that_of_their_mean(table):
+    draws = np.random.default_rng(0).normal(size=1000)
+    # The second subject has none of the blocks of the first ten draws.
+    other = np.where(np.arange(1000) < 10, np.nan, -draws)
+    for subject, one in (("a", draws), ("b", other)):
+        table.add("r_mean", "r", "model", 0.0, subject=subject, draws=one)
+    mean = np.where(np.arange(1000) < 10, draws, 0)
+    expected = np.percentile(mean, [2.5, 97.5])
+    assert pooled(table, "r_mean")[["ci_low", "ci_high"]].tolist() == pytest.approx(list(expected))
+
+
 def test_p_values_counts_and_false_discoveries_are_pooled_by_their_own_rules(table):
     for subject, p, count, fraction in (("a", 0.01, 3, 0.1), ("b", 0.03, 5, 0.0)):
         table.add("identification_p", "p", "model", p, subject=subject)

@@ -3,8 +3,7 @@
   // Colours: as the system, light, dark. Storage may be refused for local files.
   const root = document.documentElement;
   const button = document.getElementById("theme");
-  const names = { auto: "as the system", light: "light", dark: "dark" };
-  const order = Object.keys(names);
+  const order = ["auto", "light", "dark"];
   function remembered() {
     try { return localStorage.getItem("giblet-theme"); } catch (error) { return null; }
   }
@@ -12,7 +11,6 @@
     if (name === "auto") root.removeAttribute("data-theme");
     else root.setAttribute("data-theme", name);
     button.textContent = "Colours: " + name;
-    button.setAttribute("aria-label", "Colours: " + names[name]);
     try { localStorage.setItem("giblet-theme", name); } catch (error) { /* not remembered */ }
   }
   let theme = order.includes(remembered()) ? remembered() : "auto";
