@@ -50,9 +50,10 @@ DefMemPerCPU=512
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill,UsePss
-# No database: Snakemake asks squeue, which remembers finished jobs for MinJobAge.
+# No database: Snakemake asks squeue, which remembers finished jobs for MinJobAge; the tests look
+# back further than a site's 300 s.
 AccountingStorageType=accounting_storage/none
-MinJobAge=300
+MinJobAge=3600
 # Short waits: a vanished node is missed, a job that ignores SIGTERM is killed.
 SlurmdTimeout=10
 InactiveLimit=0

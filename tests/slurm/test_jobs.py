@@ -79,21 +79,20 @@ def ends(trained, tmp_path_factory):
     return end_of
 
 
-def test_every_job_of_the_whole_run_was_a_slurm_job(trained):
+def test_the_whole_run_was_few_slurm_jobs(trained):
     said = run("squeue", "--noheader", "--states=all", "--format=%k").splitlines()
     for comment in (
         "rule_films_simulate_film",
-        "rule_planted_",
+        "rule_planted_simulate_",
         "rule_runs_",
+        "rule_brain_space",
         "rule_scans_brain_run",
         "rule_study_align_s",
-        "rule_brain_space",
-        "rule_train_network",
+        "rule_train_network_wildcards_2026",
         "rule_train_baseline",
     ):
-        assert any(line.startswith(comment) for line in said), (comment, said)
-    logs = list((trained.folder / "logs/slurm").rglob("*.log"))
-    assert len(logs) >= 8
+        assert sum(line.startswith(comment) for line in said) >= 1, (comment, said)
+    assert len(list((trained.folder / "logs/slurm").rglob("*.log"))) == 8
 
 
 def test_a_partition_that_is_not_there_is_named(ends):

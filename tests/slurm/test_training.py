@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -46,9 +47,20 @@ def untrained(trained, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def undisturbed(trained, tmp_path_factory):
-    """A workflow that trains in one process and in peace; started, not awaited."""
-    checkout = trained.copy(tmp_path_factory.mktemp("undisturbed") / "giblet")
-    return checkout, start(checkout, METRICS, *LONG)
+    """Trainings in peace, in one process and on two nodes; they end while others are disturbed."""
+    runs = {}
+    for nodes in (1, 2):
+        checkout = trained.copy(tmp_path_factory.mktemp("undisturbed") / "giblet")
+        runs[nodes] = checkout, start(checkout, METRICS, *LONG, GIBLET_SLURM_NODES=str(nodes))
+
+    @cache
+    def on(nodes):
+        checkout, process = runs[nodes]
+        code, output = finish(process)
+        assert code == 0, output[-4000:]
+        return checkout
+
+    return on
 
 
 def same_curve(checkout, other):
@@ -113,9 +125,8 @@ def test_two_nodes_and_two_processes_give_the_losses_of_one(idle, trained, untra
         assert metrics["processes"] == 2
         same_curve(checkout, trained)
     assert described(slurm_ids(output)[0])["NumNodes"] == "1"
-    checkout, process = undisturbed
-    code, output = finish(process)
-    assert code == 0, output[-4000:]
+    # The next test wants the nodes for itself.
+    assert undisturbed(1) != undisturbed(2)
 
 
 def test_preempted_told_of_its_time_limit_or_out_of_disk_it_goes_on(idle, untrained, undisturbed):
@@ -147,7 +158,7 @@ def test_preempted_told_of_its_time_limit_or_out_of_disk_it_goes_on(idle, untrai
             assert described(first)["JobState"] == "FAILED"
             step = stopped_at(said_in_slurm_log(checkout, first), signal)
             assert resumed_at(checkout) == step
-            same_curve(checkout, undisturbed[0])
+            same_curve(checkout, undisturbed(1))
         wait_for_job("stronger", "COMPLETED")
         code, output = ends["filled"]
         assert code == 1
@@ -157,7 +168,7 @@ def test_preempted_told_of_its_time_limit_or_out_of_disk_it_goes_on(idle, untrai
         code, output = finish(start(filled, METRICS, *LONG, "--retries", "0"))
         assert code == 0, output[-4000:]
         assert resumed_at(filled) >= 2
-        same_curve(filled, undisturbed[0])
+        same_curve(filled, undisturbed(1))
 
 
 def running_in(checkout):
@@ -207,11 +218,15 @@ def test_a_killed_process_and_a_vanished_node_cost_the_steps_since_the_last_chec
     assert resumed_at(checkout) >= 2
     idle.vanish("n2")
     wait_for("the job ends", lambda: described(first)["JobState"] != "RUNNING", 120)
+    assert "Node failure on n2" in (checkout.folder / LOG).read_text()
     idle.start_node("n2")
+    # Slurm puts the job back into the queue, for two minutes from now on.
+    wait_for("the job is back", lambda: described(first)["JobState"] == "PENDING", 120)
+    run("scontrol", "update", f"JobId={first}", "StartTime=now")
     code, output = finish(process)
     assert code == 0, output[-4000:]
     assert resumed_at(checkout) >= 4
-    same_curve(checkout, undisturbed[0])
+    same_curve(checkout, undisturbed(2))
 
 
 def kill_a_rank(rank):
