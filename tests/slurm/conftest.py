@@ -26,8 +26,8 @@ def trained(cluster, tmp_path_factory):
     return checkout
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def idle(cluster):
-    """The cluster, without jobs of an earlier test."""
+    """The cluster, without jobs of an earlier module."""
     cluster.cancel_all()
     return cluster

@@ -46,7 +46,7 @@ def untrained(trained, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(trained, tmp_path_factory):
+def undisturbed(idle, trained, tmp_path_factory):
     """Trainings in peace, in one process and on two nodes; they end while others are disturbed."""
     runs = {}
     for nodes in (1, 2):
@@ -112,7 +112,7 @@ def resumed_at(checkout):
     return int(step)
 
 
-def test_two_nodes_and_two_processes_give_the_losses_of_one(idle, trained, untrained, undisturbed):
+def test_two_nodes_and_two_processes_give_the_losses_of_one(trained, untrained, undisturbed):
     nodes, processes = untrained(), untrained()
     runs = [
         start(nodes, METRICS, **TWO_NODES),
@@ -129,7 +129,7 @@ def test_two_nodes_and_two_processes_give_the_losses_of_one(idle, trained, untra
     assert undisturbed(1) != undisturbed(2)
 
 
-def test_preempted_told_of_its_time_limit_or_out_of_disk_it_goes_on(idle, untrained, undisturbed):
+def test_preempted_told_of_its_time_limit_or_out_of_disk_it_goes_on(untrained, undisturbed):
     taken, timed, filled = untrained(), untrained(), untrained()
     with small_disk(filled.folder / "results/tiny/train") as fill:
         runs = {
