@@ -70,7 +70,7 @@ GresTypes=gpu
 
 NODE = (
     "NodeName={name} NodeHostname={host} NodeAddr={node.address} Port={node.port} "
-    "CPUs=16 RealMemory=64000 Gres=gpu:{gpus}\n"
+    "CPUs=16 RealMemory=256000 Gres=gpu:{gpus}\n"
 )
 PARTITIONS = """\
 PartitionName=main Nodes=n1,n2 Default=YES MaxTime=24:00:00 PriorityTier=10 PreemptMode=OFF
