@@ -3,11 +3,12 @@
     python benchmarks/scaling.py
 
 On the CPU each process has one core to itself and twice the processes share a batch of twice the
-windows, so the ideal is twice the TRs a second. Runs take turns with each other; printed are
-medians of TRs/s and their ratio, the share of time spent waiting for data (at most 0.05), and the
-peak memory of a process against that of a process alone (at most 1.1). Where there are GPUs, one
-process on one of them as well, two on two, with their memory and utilisation. Exits with 1 where
-memory or loading is above its limit.
+windows, so the ideal is twice the TRs a second. Runs take turns with each other. Printed are
+medians of TRs/s and their ratio; the time that cores are busy with a TR, which also on a machine
+with other work says what sharing costs, waiting for each other aside; the share of time spent
+waiting for data (at most 0.05); and the peak memory of a process against that of a process alone
+(at most 1.1). Where there are GPUs, one process on one of them as well, two on two, with their
+memory and utilisation. Exits with 1 where memory or loading is above its limit.
 """
 
 from __future__ import annotations
@@ -29,18 +30,25 @@ from giblet.train.launch import write_job
 
 ROOT = Path(__file__).resolve().parents[1]
 MEMORY_RATIO, LOADING_SHARE = 1.1, 0.05
-# Runs the program of one process on a core of its own and says its peak memory at the end.
+# Runs the program of one process on a core of its own; says at the end its peak memory, and how
+# long its core was busy with steps.
 PROCESS = """
-import os, resource, sys
+import os, resource, sys, time
 if sys.argv[1] != "gpu":
     os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[int(os.environ["LOCAL_RANK"])]})
-from giblet.train import worker
-leave = os._exit
+from giblet.train import loop, worker
+busy_s, step, leave = 0.0, loop.Training._step, os._exit
+def timed(self, number):
+    global busy_s
+    began = time.process_time()
+    found = step(self, number)
+    busy_s += time.process_time() - began
+    return found
 def leaving(status):
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print("peak_mb", peak, file=sys.stderr, flush=True)
+    print("peak_mb", peak, "busy_s", busy_s, file=sys.stderr, flush=True)
     leave(status)
-os._exit = leaving
+loop.Training._step, os._exit = timed, leaving
 worker.main(sys.argv[2:])
 """
 
@@ -88,12 +96,14 @@ def run(study: Path, folder: Path, n: int, args: argparse.Namespace, device: str
     if any(process.returncode for process in started):
         sys.exit("\n".join(said))
     peaks = [float(text.split("peak_mb ")[1].split()[0]) for text in said]
+    busy_s = sum(float(text.split("busy_s ")[1].split()[0]) for text in said)
     metrics = json.loads(Path(files["metrics"]).read_text())
     progress = json.loads(Path(files["progress"]).read_text())
     return {
         "trs_per_s": metrics["trs_per_s"],
         "loading_share": metrics["loading_share"],
         "peak_mb": max(peaks),
+        "busy_ms_per_tr": 1000 * busy_s / (args.steps * n * args.windows * chosen["window_trs"]),
         "gpu_gb": progress["gpu_memory_gb"],
         "utilisation": progress["gpu_utilisation"],
     }
@@ -117,7 +127,8 @@ def compare(name: str, counts: Sequence[int], device: str, args: argparse.Namesp
         print(
             f"{name}, {n} process{'es' if n > 1 else ''}: {median(n, 'trs_per_s'):.0f} TRs/s, "
             f"waiting for data {median(n, 'loading_share'):.1%}, peak memory of a process "
-            f"{median(n, 'peak_mb'):.0f} MB"
+            f"{median(n, 'peak_mb'):.0f} MB, "
+            f"{median(n, 'busy_ms_per_tr'):.1f} ms of a core for a TR"
             + (f", GPU {found[n][-1]['gpu_gb']:.2f} GB" if device == "cuda" else "")
             + (f" {found[n][-1]['utilisation']} % busy" if device == "cuda" else "")
         )
@@ -125,9 +136,11 @@ def compare(name: str, counts: Sequence[int], device: str, args: argparse.Namesp
     memory = median(last, "peak_mb") / median(first, "peak_mb")
     if last > first:
         speed = median(last, "trs_per_s") / median(first, "trs_per_s")
+        work = median(last, "busy_ms_per_tr") / median(first, "busy_ms_per_tr")
         print(
             f"{name}, {first} to {last} processes with {args.windows} windows each: {speed:.2f} "
-            f"times the TRs/s, {memory:.2f} times the memory of a process (at most {MEMORY_RATIO})"
+            f"times the TRs/s, {memory:.2f} times the memory of a process (at most "
+            f"{MEMORY_RATIO}), {work:.2f} times the computing for a TR"
         )
     loading = max(median(n, "loading_share") for n in counts)
     return memory <= MEMORY_RATIO and loading <= LOADING_SHARE

@@ -68,6 +68,10 @@ class ValidationError(GibletError):
     """Predictions that cannot be scored against the study."""
 
 
+class RemoteError(GibletError):
+    """A machine reached over ssh, or a run on it, that cannot do what was asked."""
+
+
 class MissingExtraError(GibletError):
     """An optional package that a configured feature needs."""
 

@@ -13,6 +13,7 @@ rule validate_report:
         baseline=BASELINE,
         fmri=rules.validate_fmri_scores.output,
         maps=rules.validate_fmri_figures.output,
+        surfaces=rules.validate_fmri_surface.output,
         sounds=if_has(
             "audio",
             [
@@ -27,11 +28,16 @@ rule validate_report:
             [
                 rules.validate_video_scores.output.metrics,
                 rules.validate_video_figures.output,
+                rules.validate_video_triptychs.output,
             ],
         ),
         texts=if_has(
             "text",
-            [rules.validate_text_scores.output, rules.validate_text_figures.output],
+            [
+                rules.validate_text_scores.output,
+                rules.validate_text_figures.output,
+                rules.validate_text_regions.output,
+            ],
         ),
     output:
         html=report(

@@ -42,7 +42,11 @@ rule validate_text_regions:
         texts=per_run(f"{RESULTS}/stimulus/{{run}}/text.tsv"),
         truth=TRUTH,
     output:
-        region_table=f"{VALIDATE}/text/by_region.csv",
+        region_table=report(
+            f"{VALIDATE}/text/by_region.csv",
+            category="Text",
+            caption="../workflow/report/validate_metrics.rst",
+        ),
         said=report(
             f"{VALIDATE}/text/region_sentences.tsv",
             category="Text",

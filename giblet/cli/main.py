@@ -13,6 +13,7 @@ from giblet.errors import GibletError
 COMMANDS: tuple[str, ...] = (
     "compare",
     "logs",
+    "remote",
     "status",
 )
 

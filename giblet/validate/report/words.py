@@ -283,8 +283,7 @@ def place(name: str) -> int:
     """Where a metric stands in a table: identification after the rest, unknown ones last."""
     if name not in METRICS:
         return 2 * len(METRICS)
-    last = name.startswith(("identification", "clip"))
-    return list(METRICS).index(name) + len(METRICS) * last
+    return list(METRICS).index(name) + len(METRICS) * name.startswith("identification")
 
 
 def column_name(modality: str, source: str) -> str:
