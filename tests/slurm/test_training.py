@@ -210,7 +210,8 @@ def test_a_killed_process_and_a_vanished_node_cost_the_steps_since_the_last_chec
     kill_a_rank(1)
     code, output = finish(process)
     assert code == 1
-    assert re.match(r"rank \d of 2 on n[12]: .*; .*run again to go on from it", the_error(output))
+    assert "task 1: Killed" in the_error(output)
+    assert "the last checkpoint is kept, run again to go on from it" in the_error(output)
     assert not (checkout.folder / METRICS).exists()
     process = start(checkout, METRICS, *LONG, "--retries", "2", **TWO_NODES)
     first = wait_for_job("rule_train_network")
