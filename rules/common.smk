@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import signal
 
 from snakemake.exceptions import WorkflowError
 
@@ -36,6 +37,10 @@ RUN_ROWS, SCAN_ROWS = tables.lookups(RUNS, SCANS)
 if workflow.is_main_process:
     # Local jobs watch this process and stop when it is gone (giblet.jobs).
     os.environ.update(GIBLET_MAIN_PROCESS=f"{os.uname().nodename}:{os.getpid()}")
+elif "SLURM_JOB_ID" in os.environ:
+    # Before a time limit Slurm sends this to all processes of a job, the Snakemake in it too, which
+    # would die of it and take the training along. Training itself listens.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
 wildcard_constraints:

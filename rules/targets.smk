@@ -9,6 +9,12 @@ SHOWN_MAPS = {
 }[config["brain"]["kind"]]
 
 
+# On a cluster these run where Snakemake runs: they read tables of a few kB.
+localrules:
+    train_summary,
+    validate_ablation_table,
+
+
 rule stimulus:
     input:
         if_has("video", per_run(rules.stimulus_video.output.frames)),
