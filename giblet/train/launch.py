@@ -91,13 +91,15 @@ def plan_of(resources: Mapping[str, Any], threads: int) -> Plan:
         if not tasks:
             raise TrainError(
                 f"resources: mpi is {mpi!r}, but neither tasks nor tasks_per_node says how many "
-                "processes: --set-resources train_network:tasks=2"
+                "processes: set tasks for train_network in the profile (profiles/slurm does, from "
+                "GIBLET_SLURM_NODES and GIBLET_SLURM_GPUS)"
             )
         return Plan(tasks, gpus, max(1, threads), tuple(_srun(mpi, tasks, nodes, threads)))
     if nodes > 1:
         raise TrainError(
             f"resources: nodes is {nodes}, but without mpi all processes are started on one "
-            "machine: --set-resources train_network:mpi=srun"
+            "machine: set mpi: srun and tasks for train_network in the profile (profiles/slurm "
+            "does, from GIBLET_SLURM_NODES)"
         )
     processes = tasks or gpus or 1
     starter = (sys.executable, "-m", "giblet.train.spawn", str(processes))
@@ -109,7 +111,7 @@ def _srun(mpi: str, tasks: int, nodes: int, threads: int) -> list[str]:
     if Path(command[0]).name != "srun":
         raise TrainError(
             f"resources: mpi is {mpi!r}; giblet knows how srun numbers its processes, no other "
-            "command: --set-resources train_network:mpi=srun"
+            "command: set mpi: srun for train_network in the profile"
         )
     command += [f"--ntasks={tasks}", f"--cpus-per-task={max(1, threads)}"]
     command += [f"--nodes={nodes}"] if nodes else []
