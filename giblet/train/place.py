@@ -76,7 +76,7 @@ def place_of(environment: Mapping[str, str], expected: int | None = None) -> Pla
         raise TrainError(
             f"{names[1]} is {world_size}, but the job asked for {expected} processes: start as "
             f"many (torchrun --nproc-per-node {expected}, srun --ntasks={expected}), or ask for "
-            f"{world_size} (tasks of train_network in the profile)"
+            f"{world_size} (tasks: {world_size} for train_network in the profile)"
         )
     return Place(rank, world_size, local_rank, _master(environment, names))
 

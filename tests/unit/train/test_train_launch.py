@@ -48,7 +48,7 @@ def test_resources_say_how_many_processes(resources, threads, processes, gpus, e
     [
         ({"mpi": "srun"}, "neither tasks nor tasks_per_node says how many processes"),
         ({"mpi": "mpirun", "tasks": 2}, "mpi is 'mpirun'; giblet knows how srun numbers"),
-        ({"nodes": 2, "tasks": 2}, "nodes is 2, but without mpi all processes .*mpi=srun"),
+        ({"nodes": 2, "tasks": 2}, "nodes is 2, but without mpi all processes .*mpi: srun"),
         ({"tasks": "two"}, "tasks is 'two', not a whole number"),
     ],
 )

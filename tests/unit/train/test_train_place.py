@@ -40,7 +40,7 @@ def test_srun():
         ({**TORCHRUN, "RANK": "-1"}, None, r"RANK is '-1', not a number"),
         ({**SRUN, "SLURM_NTASKS": "two"}, None, r"SLURM_NTASKS is 'two', not a number"),
         ({**SRUN, "SLURM_NTASKS": "2"}, 4,
-         r"SLURM_NTASKS is 2, but the job asked for 4 processes: .*--ntasks=4.*tasks=2"),
+         r"SLURM_NTASKS is 2, but the job asked for 4 processes: .*--ntasks=4.*tasks: 2"),
         (TORCHRUN, 3, r"WORLD_SIZE is 2, but the job asked for 3 processes"),
         ({}, 2, "asked for 2 processes, but neither RANK nor SLURM_PROCID is set"),
         ({**SRUN, "MASTER_ADDR": "n1"}, None, "MASTER_ADDR=n1 is set, but MASTER_PORT is not"),
