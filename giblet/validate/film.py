@@ -76,13 +76,31 @@ def encode(
         )
         parts = iter(()) if sound is None else _sound_frames(sound)
         for number, one in enumerate(chain([first], pictures)):
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(one), format="rgb24")
-            container.mux(stream.encode(picture))
+            container.mux(stream.encode(_picture(one)))
             _encode_until(container, heard, parts, Fraction(number + 1) / rate)
         container.mux(stream.encode())
         if heard is not None:
             _encode_until(container, heard, parts, None)
             container.mux(heard.encode())
+
+
+def _picture(rgb: NDArray[np.uint8]) -> Any:
+    """A frame in the encoder's own format whose memory is set to the last byte.
+
+    Lines of a frame are longer than the picture is wide. The encoder looks at what lies behind
+    its edge, and were that left to chance, the same pictures would not always give the same film.
+    """
+    import av
+
+    made = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+    made = made.reformat(format="yuv420p")
+    frame = av.VideoFrame(made.width, made.height, made.format.name)
+    for plane, source in zip(frame.planes, made.planes, strict=True):
+        lines = np.zeros((plane.height, plane.line_size), np.uint8)
+        known = np.frombuffer(bytes(source), np.uint8).reshape(source.height, source.line_size)
+        lines[:, : plane.width] = known[:, : plane.width]
+        plane.update(lines.tobytes())
+    return frame
 
 
 def _sound_frames(sound: Sound, size: int = 1024) -> Iterator[tuple[Fraction, Any]]:
