@@ -1,6 +1,8 @@
 # Two commands do all the set-up: `make demo` and `make test`.
 PYTHON ?= python3
 CORES ?= 2
+# One more than cores: tests on the little Slurm mostly wait for it.
+WORKERS ?= $(shell expr $(CORES) + 1)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -25,7 +27,7 @@ demo: setup
 	@echo "Done. Open this file in a browser: $(CURDIR)/$(REPORT)"
 
 test: setup lint
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 lint: setup
 	$(BIN)/ruff check .
