@@ -1,17 +1,7 @@
 """What the demo study must find of its planted truth (run after `make demo`)."""
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
-
-
-@pytest.fixture(scope="module")
-def results(request):
-    folder = request.config.getoption("--demo-results")
-    if folder is None:
-        pytest.skip("needs a finished demo: make demo, then pytest --demo-results results/demo")
-    return Path(folder)
 
 
 @pytest.fixture(scope="module")

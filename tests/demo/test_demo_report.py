@@ -2,18 +2,9 @@
 
 import re
 from html import unescape
-from pathlib import Path
 
 import pandas as pd
 import pytest
-
-
-@pytest.fixture(scope="module")
-def results(request):
-    folder = request.config.getoption("--demo-results")
-    if folder is None:
-        pytest.skip("needs a finished demo: make demo, then pytest --demo-results results/demo")
-    return Path(folder)
 
 
 @pytest.fixture(scope="module")
