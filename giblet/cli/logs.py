@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from giblet.cli.status import add_study_arguments
+from giblet.cli.status import add_study_arguments, chosen_study
 from giblet.errors import WatchError
 
 if TYPE_CHECKING:
@@ -44,15 +44,9 @@ def _lines(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Show the logs."""
     from giblet.watching.collect import find_run
-    from giblet.watching.study import choose
     from giblet.watching.tails import find
 
-    study = choose(
-        Path.cwd(),
-        configfile=arguments.configfile,
-        config=arguments.config,
-        directory=arguments.directory,
-    )
+    study = chosen_study(arguments)
     newest = find_run(study, study.dataset)
     if newest is None:
         raise WatchError(f"nothing has run in {study.results} yet, so there are no logs")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from giblet.watching.state import Status
+    from giblet.watching.study import Study
 
 HELP = "what is done, left, running and failed, and how training goes"
 EXIT_STATUS = {"done": 0, "going": 0, "failed": 3, "idle": 4}
@@ -49,6 +50,18 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--directory", "-d", metavar="DIR", help="as for snakemake")
 
 
+def chosen_study(arguments: argparse.Namespace) -> Study:
+    """The study that the options of :func:`add_study_arguments` choose."""
+    from giblet.watching.study import choose
+
+    return choose(
+        Path.cwd(),
+        configfile=arguments.configfile,
+        config=arguments.config,
+        directory=arguments.directory,
+    )
+
+
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not 1 <= seconds <= 86400:
@@ -79,16 +92,10 @@ def _look(arguments: argparse.Namespace) -> Status:
     from rich.console import Console
 
     from giblet.watching.collect import collect
-    from giblet.watching.study import choose
     from giblet.watching.terminal import clock, show
 
     # Chosen anew each time: another run may have been started.
-    study = choose(
-        Path.cwd(),
-        configfile=arguments.configfile,
-        config=arguments.config,
-        directory=arguments.directory,
-    )
+    study = chosen_study(arguments)
     status = collect(study)
     if arguments.json:
         print(json.dumps(asdict(status), indent=None if arguments.watch else 1), flush=True)

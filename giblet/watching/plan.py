@@ -10,7 +10,7 @@ from pathlib import Path
 
 from giblet.errors import WatchError
 from giblet.watching.records import records
-from giblet.watching.state import job_key, place
+from giblet.watching.state import Job, place
 from giblet.watching.study import Study
 
 TIMEOUT_S = 300
@@ -21,7 +21,7 @@ _NOT_WHY = ("Traceback", "  ", "^", "~")
 
 
 @dataclass(frozen=True)
-class PlannedJob:
+class PlannedJob(Job):
     """A job that makes results of the study."""
 
     rule: str
@@ -29,16 +29,6 @@ class PlannedJob:
     outputs: list[str]
     logs: list[str]
     reason: str
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """See :func:`giblet.watching.state.job_key`."""
-        return job_key(self.rule, self.wildcards)
-
-    @property
-    def stage(self) -> str | None:
-        """Stage whose results it makes."""
-        return place(self.outputs)[1]
 
     def is_made(self, folder: Path) -> bool:
         """Whether all that it makes is on disk."""

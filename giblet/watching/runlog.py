@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from giblet.watching.records import Record, records
-from giblet.watching.state import job_key, place
+from giblet.watching.state import Job, place
 
 # Snakemake calls a group by the name of one of its jobs (snakemake/jobs.py, GroupJob.jobid).
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://snakemake.readthedocs.io")
@@ -28,7 +28,7 @@ _ENDED = ("Complete log(s):", "Nothing to be done")
 
 
 @dataclass
-class LoggedJob:
+class LoggedJob(Job):
     """A job as the log tells it; `state` is started, restarting, finished or failed."""
 
     jobid: str
@@ -44,16 +44,6 @@ class LoggedJob:
     slurm_id: str | None = None
     slurm_log: str | None = None
     group: int | None = None  # groups share their names: they are told apart by number
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """See :func:`giblet.watching.state.job_key`."""
-        return job_key(self.rule, self.wildcards)
-
-    @property
-    def stage(self) -> str | None:
-        """Stage whose results it makes."""
-        return place(self.outputs)[1]
 
 
 @dataclass

@@ -164,3 +164,21 @@ def place(outputs: list[str]) -> tuple[str | None, str | None]:
 def job_key(rule: str, wildcards: dict[str, str]) -> tuple[Any, ...]:
     """What a job is known by in a plan and in the log of a run."""
     return (rule, *sorted(wildcards.items()))
+
+
+class Job:
+    """What a planned job and one in a log have in common."""
+
+    rule: str
+    wildcards: dict[str, str]
+    outputs: list[str]
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """See :func:`giblet.watching.state.job_key`."""
+        return job_key(self.rule, self.wildcards)
+
+    @property
+    def stage(self) -> str | None:
+        """Stage whose results it makes."""
+        return place(self.outputs)[1]
