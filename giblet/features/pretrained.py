@@ -68,6 +68,26 @@ def load(
         ) from error
 
 
+def load_network(name: str, *, revision: str | None, purpose: str, setting: str) -> Any:
+    """A network of the transformers library in float32, ready to predict.
+
+    For what can be left out: `setting` may be ``none``. Parameters and errors: see :func:`load`.
+    """
+    import torch
+    from transformers import AutoModel
+
+    return load(
+        AutoModel.from_pretrained,
+        name,
+        revision=revision,
+        purpose=purpose,
+        setting=setting,
+        instead="none",
+        dtype=torch.float32,
+        use_safetensors=True,
+    ).eval()
+
+
 def _quiet() -> None:
     """No progress bars: they are noise in a job's log."""
     from transformers.utils import logging

@@ -131,18 +131,13 @@ def _torchvision(name: str) -> Embed:
 
 def _transformers(name: str, revision: str | None) -> Embed:
     import torch
-    from transformers import AutoModel
 
-    network = pretrained.load(
-        AutoModel.from_pretrained,
+    network = pretrained.load_network(
         name,
         revision=revision,
         purpose="describing the picture",
         setting="features/video/backbone",
-        instead="none",
-        dtype=torch.float32,
-        use_safetensors=True,
-    ).eval()
+    )
     vision = getattr(network, "vision_model", network)
     size = vision.config.image_size
     height, width = (size, size) if isinstance(size, int) else size

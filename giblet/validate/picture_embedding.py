@@ -53,19 +53,14 @@ def load_clip(clip: str, revision: str | None) -> Embed | None:
 
 def _embedder(name: str, revision: str | None) -> Embed:
     import torch
-    from transformers import AutoModel
     from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
-    network = pretrained.load(
-        AutoModel.from_pretrained,
+    network = pretrained.load_network(
         name,
         revision=revision,
         purpose="identifying what pictures show",
         setting=SETTING,
-        instead="none",
-        dtype=torch.float32,
-        use_safetensors=True,
-    ).eval()
+    )
     if not hasattr(network, "get_image_features"):
         raise ConfigError(
             f"{SETTING} is 'hf:{name}', a {type(network).__name__}, which has no image "
