@@ -15,19 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet.errors import ValidationError
-from giblet.store import reading, replacing, writing
+from giblet.store import replacing, writing
 from giblet.timing import Exact, n_items
 from giblet.validate.floors import nearest_by_bold
 from giblet.validate.predictions import (
     SHARED,
-    check_predictions,
     codec_index,
     decoded_sources,
     has,
+    opened_predictions,
 )
 from giblet.validate.soundtracks import Decoder, read_original
 from giblet.validate.table import write_table
-from giblet.validate.testset import TestSet, load_test_set, require_runs, runs_of, shown_subject
+from giblet.validate.testset import TestSet, runs_of, shown_subject
 
 Samples = NDArray[np.float32]
 PLAYED = ("original", "ceiling", "model", "from_bold", "from_predicted")
@@ -57,13 +57,7 @@ def decode_audio(
     """
     folder = Path(folder)
     originals = {Path(path).parent.name: Path(path) for path in audio}
-    with (
-        reading(study, stage="align") as study_file,
-        reading(predictions, stage="validate") as predicted,
-    ):
-        tests = load_test_set(study_file)
-        require_runs(study_file, tests, runs)
-        check_predictions(predicted, tests)
+    with opened_predictions(study, predictions, runs) as (study_file, predicted, tests):
         codec = codec or _codec_of(study_file)
         rate_hz = int(study_file.attrs["sample_rate_hz"])
         timeline = Timeline(study_file, tests, rate_hz, codec.hop_length)

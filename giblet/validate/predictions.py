@@ -17,7 +17,8 @@ codec frames of the test TRs, one TR after the other.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 
 from giblet.errors import ValidationError
 from giblet.store import image_compression, reading, writing
-from giblet.validate.testset import TestSet, load_test_set
+from giblet.validate.testset import TestSet, load_test_set, require_runs
 
 SHARED = "shared"
 DECODED = ("model", "from_predicted", "from_bold")
@@ -120,6 +121,31 @@ def check_predictions(predictions: h5py.File, tests: TestSet) -> None:
                 f"{predictions.filename}: made for {have} test TRs of {run}, the study has "
                 f"{len(trs)} (or others): delete it and run snakemake again"
             )
+
+
+@contextmanager
+def opened_predictions(
+    study: str | Path, predictions: str | Path, runs: Sequence[str] = ()
+) -> Iterator[tuple[h5py.File, h5py.File, TestSet]]:
+    """Open a study and what was predicted of it, both read-only, and load its test TRs.
+
+    Parameters
+    ----------
+    runs : runs that results are expected of
+
+    Raises
+    ------
+    ValidationError
+        If one of `runs` has no test TRs, or the predictions are of other test TRs.
+    """
+    with (
+        reading(study, stage="align") as study_file,
+        reading(predictions, stage="validate") as predicted,
+    ):
+        tests = load_test_set(study_file)
+        require_runs(study_file, tests, runs)
+        check_predictions(predicted, tests)
+        yield study_file, predicted, tests
 
 
 def decoded_sources(predictions: h5py.File, what: str) -> Iterator[tuple[str, str]]:

@@ -22,14 +22,14 @@ from giblet.validate.floors import nearest_by_bold
 from giblet.validate.identification import unit_rows
 from giblet.validate.items import Scorer
 from giblet.validate.predictions import (
-    check_predictions,
     decoded_sources,
     has,
+    opened_predictions,
     predicted_rows,
 )
 from giblet.validate.settings import Settings
 from giblet.validate.table import MetricTable, write_table
-from giblet.validate.testset import TestSet, held_out, load_test_set, runs_of
+from giblet.validate.testset import TestSet, held_out, runs_of
 from giblet.validate.text_retrieval import (
     TOP,
     Ranked,
@@ -71,12 +71,9 @@ def score_text(
     table = MetricTable("text", n_bootstrap, seed)
     rows: list[dict[str, Any]] = []
     with (
-        reading(study, stage="align") as study_file,
-        reading(predictions, stage="validate") as predicted,
+        opened_predictions(study, predictions) as (study_file, predicted, tests),
         reading(baseline, stage="train") as ridge,
     ):
-        tests = load_test_set(study_file)
-        check_predictions(predicted, tests)
         sentences = load_sentences(study_file, texts)
         mean = study_file["stats/text/mean"][:]
         scorer = Scorer(table, settings)

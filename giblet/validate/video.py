@@ -33,14 +33,14 @@ from giblet.validate.picture_scores import (
     ssim,
 )
 from giblet.validate.predictions import (
-    check_predictions,
     decoded_sources,
     has,
+    opened_predictions,
     predicted_rows,
 )
 from giblet.validate.settings import Settings
 from giblet.validate.table import MetricTable, write_table
-from giblet.validate.testset import TestSet, held_out, load_test_set, runs_of
+from giblet.validate.testset import TestSet, held_out, runs_of
 
 MEASURES = {
     "psnr": (psnr, "dB"),
@@ -85,12 +85,9 @@ def score_video(
     table = MetricTable("video", n_bootstrap, seed)
     rows: list[dict[str, Any]] = []
     with (
-        reading(study, stage="align") as study_file,
-        reading(predictions, stage="validate") as predicted,
+        opened_predictions(study, predictions) as (study_file, predicted, tests),
         reading(baseline, stage="train") as ridge,
     ):
-        tests = load_test_set(study_file)
-        check_predictions(predicted, tests)
         scorer = Scorer(table, settings)
         shown = shown_frames(study_file, predicted, tests)
         mean = study_file["stats/video/mean"][:].mean(0, keepdims=True)

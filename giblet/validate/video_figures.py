@@ -18,12 +18,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from giblet.errors import ValidationError
-from giblet.store import reading
 from giblet.validate.figures import COLOURS, figure
 from giblet.validate.film import write_film
-from giblet.validate.predictions import SHARED, check_predictions
+from giblet.validate.predictions import SHARED, opened_predictions
 from giblet.validate.table import write_table
-from giblet.validate.testset import TestSet, load_test_set, require_runs, runs_of, shown_subject
+from giblet.validate.testset import TestSet, runs_of, shown_subject
 from giblet.validate.video import shown_frames
 from giblet.validate.video_strips import draw_strip, strip_places
 
@@ -84,13 +83,7 @@ def draw_video(
     """
     folder = Path(folder)
     scores = pd.read_csv(trs, sep="\t", keep_default_na=False, na_values={"ssim": [""]})
-    with (
-        reading(study, stage="align") as study_file,
-        reading(predictions, stage="validate") as predicted,
-    ):
-        tests = load_test_set(study_file)
-        require_runs(study_file, tests, runs)
-        check_predictions(predicted, tests)
+    with opened_predictions(study, predictions, runs) as (study_file, predicted, tests):
         shown = shown_frames(study_file, predicted, tests)
         rate = Fraction(shown.shape[1]) / tests.tr_s
         for run in tests.runs:

@@ -10,12 +10,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from giblet.store import reading
 from giblet.timing import n_items
 from giblet.validate.film import EVEN, Sound, encode, enlarged
-from giblet.validate.predictions import check_predictions
+from giblet.validate.predictions import opened_predictions
 from giblet.validate.soundtracks import read_original
-from giblet.validate.testset import TestSet, load_test_set, require_runs
+from giblet.validate.testset import TestSet
 from giblet.validate.video import shown_frames
 from giblet.validate.video_figures import PANELS, frames_of, subject_of_run
 
@@ -48,13 +47,7 @@ def write_triptychs(
     scale, crf : see :func:`giblet.validate.film.write_film`
     """
     originals = {Path(path).parent.name: Path(path) for path in audio}
-    with (
-        reading(study, stage="align") as study_file,
-        reading(predictions, stage="validate") as predicted,
-    ):
-        tests = load_test_set(study_file)
-        require_runs(study_file, tests, runs)
-        check_predictions(predicted, tests)
+    with opened_predictions(study, predictions, runs) as (study_file, predicted, tests):
         shown = shown_frames(study_file, predicted, tests)
         rate = Fraction(shown.shape[1]) / tests.tr_s
         for run in tests.runs:
