@@ -57,6 +57,11 @@ class Inner:
         self._held: list[tuple[nn.Parameter, Any]] = []
         self._centre(samples)
 
+    def to(self, device: torch.device) -> None:
+        """Move everything to a device, parameters in place."""
+        for part in (self.model, self.encoder, self.decoder):
+            part.to(device)
+
     def encode(self, samples: Tensor) -> Tensor:
         """Latents (B, D, N) of samples (B, 1, n)."""
         return self.encoder(self._scale * samples)

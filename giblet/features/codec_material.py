@@ -208,7 +208,10 @@ def _example(pool: Pool, rng: np.random.Generator, length: int, rate_hz: int) ->
         x = _crop(pool.other, rng, n)
     else:
         level = 10 ** (rng.uniform(-20, 10) / 20)
-        x = _crop(pool.speech, rng, n) + level * _crop(pool.other, rng, n)
+        behind = _crop(pool.other, rng, n)
+        if rng.random() < 0.5:  # as in films: effects over music, and someone speaks
+            behind = behind + 10 ** (rng.uniform(-15, 5) / 20) * _crop(pool.other, rng, n)
+        x = _crop(pool.speech, rng, n) + level * behind
     spectrum = np.fft.rfft(x, 2 * n) * codec_augment.equaliser(rng, n + 1)
     if rng.random() < 0.4:
         spectrum *= np.fft.rfft(codec_augment.room(rng, rate_hz)[:n], 2 * n)

@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from giblet.features.codec import nearest
 
@@ -50,7 +49,7 @@ def quantise(quantiser: Any, latents: Tensor, kept: Tensor) -> Quantised:
     """
     size, dim, n_frames = latents.shape
     flat = latents.transpose(1, 2).reshape(-1, dim)  # (N, D)
-    owner = torch.arange(size).repeat_interleave(n_frames)
+    owner = torch.arange(size, device=latents.device).repeat_interleave(n_frames)
     residual = flat.detach()
     total = torch.zeros_like(residual)
     commitment = flat.new_zeros(())
@@ -95,7 +94,7 @@ def _follow(book: Any, vectors: Tensor, index: Tensor, generator: torch.Generato
     # A few at a time: one batch has fewer distinct frames than a codebook has codes.
     dead = dead[: max(1, len(vectors) // 16)]
     if len(dead):
-        picks = torch.randint(len(vectors), (len(dead),), generator=generator)
+        picks = torch.randint(len(vectors), (len(dead),), generator=generator).to(index.device)
         fresh = 4 * DEAD_BELOW
         book.cluster_size[dead] = fresh
         book.embed_avg[dead] = vectors[picks] * fresh
@@ -125,8 +124,8 @@ def _kmeans(vectors: Tensor, k: int, generator: torch.Generator) -> tuple[Tensor
     picks = torch.randint(len(vectors), (k,), generator=generator)
     if len(vectors) >= k:
         picks = torch.randperm(len(vectors), generator=generator)[:k]
-    centres = vectors[picks].clone()
-    counts = torch.ones(k)
+    centres = vectors[picks.to(vectors.device)].clone()
+    counts = vectors.new_ones(k)
     for _ in range(KMEANS_ROUNDS):
         index = nearest(vectors, centres)
         counts = torch.bincount(index, minlength=k).to(vectors.dtype)
@@ -135,7 +134,8 @@ def _kmeans(vectors: Tensor, k: int, generator: torch.Generator) -> tuple[Tensor
         centres[full] = sums[full] / counts[full, None]
         n_empty = int((~full).sum())
         if n_empty:
-            centres[~full] = vectors[torch.randint(len(vectors), (n_empty,), generator=generator)]
+            picks = torch.randint(len(vectors), (n_empty,), generator=generator)
+            centres[~full] = vectors[picks.to(vectors.device)]
     return centres, counts
 
 
@@ -150,6 +150,6 @@ def perplexity(codes: Tensor, codebook_size: int) -> Tensor:
     """Effective number of codes in use of each codebook, for codes of shape (Q, N)."""
     out = []
     for row in codes:
-        share = functional.one_hot(row, codebook_size).double().mean(0)
+        share = torch.bincount(row, minlength=codebook_size).double() / len(row)
         out.append(torch.exp(-(share * (share + 1e-12).log()).sum()))
     return torch.stack(out)

@@ -44,6 +44,7 @@ def train_codec(
     learning_rate: float = 3e-4,
     max_minutes: float = 0.0,
     report_every: int = 250,
+    device: str = "cpu",
     n_threads: int = 1,
 ) -> None:
     """Train an EnCodec and write it as a folder.
@@ -70,19 +71,23 @@ def train_codec(
         Width of the network, and size of a latent.
     max_minutes
         End after this time even if `steps` are not done; 0 for no limit.
+    device
+        ``cpu``, ``cuda``, or ``auto``, a GPU where there is one. A GPU adds up in another order
+        each time, so its weights cannot be made again to the last bit.
     n_threads
-        Threads that share the examples of a step.
+        Threads that share the examples of a step; processes that make examples for a GPU.
 
     Raises
     ------
     CodecError
-        If `source` holds no audio files, `start_from` is of other sizes, or training
-        diverged.
+        If `source` holds no audio files, `start_from` is of other sizes, there is no GPU as
+        asked for, or training diverged.
     """
     import torch
 
-    from giblet.features.codec_training import Schedule, Trainer, new_model
+    from giblet.features.codec_training import Schedule, Trainer, new_model, pick_device
 
+    pick_device(device)  # before a quarter of an hour goes into making sound
     torch.manual_seed(seed)
     folder = Path(out)
     torch.set_num_threads(1)
@@ -98,7 +103,15 @@ def train_codec(
     else:
         model = new_model(sample_rate_hz, n_codebooks, codebook_size, num_filters, hidden_size)
     schedule = Schedule(steps, batch, seconds, learning_rate, max_minutes)
-    trainer = Trainer(model, material, schedule, seed, fresh=not start_from, n_threads=n_threads)
+    trainer = Trainer(
+        model,
+        material,
+        schedule,
+        seed,
+        fresh=not start_from,
+        n_threads=n_threads,
+        device=device,
+    )
     history = _run(trainer, folder, report_every)
     save_codec(trainer.inner.exported(), folder)
     _write_history(folder / "history.csv", history)

@@ -1,13 +1,15 @@
-"""Training an EnCodec of one's own: small, for one sample rate, on a CPU if need be.
+"""Training an EnCodec of one's own: small, for one sample rate, on a GPU or a CPU.
 
 A new codec starts as a lapped transform with codebooks from k-means, which already codes
 (:mod:`giblet.features.codec_lapped`); what is trained is the network in a form that trains well
-(:mod:`giblet.features.codec_inner`). Examples are shared out to threads, whose gradients are
-averaged: small convolutions use two cores better that way than one convolution at a time.
+(:mod:`giblet.features.codec_inner`). On a CPU examples are shared out to threads, whose gradients
+are averaged: small convolutions use two cores better that way than one convolution at a time.
+On a GPU the threads make examples instead, each in a process of its own.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
+from giblet.errors import CodecError
 from giblet.features import codec_material
 from giblet.features.codec_inner import Inner
 from giblet.features.codec_lapped import start_from_lapped_transform
@@ -35,6 +39,9 @@ FINAL_LEARNING_RATE = 0.03
 # Examples of 2 s that a new codec's transform and the layers' means are found on.
 N_FIRST = 128
 FIRST_S = 2.0
+# Numbers of batches that no step takes: of those examples, and of k-means' first.
+FIRST_NUMBER = 2**40
+KMEANS_NUMBER = 2**41
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,40 @@ def new_model(
     return EncodecModel(config)
 
 
+def pick_device(name: str) -> torch.device:
+    """Device of a training: ``cpu``, ``cuda``, or ``auto``, a GPU where there is one.
+
+    Raises
+    ------
+    CodecError
+        If a GPU is asked for and none is visible.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise CodecError(
+            f"features/train_codec/device is {name!r}, but torch {torch.__version__} sees no GPU: "
+            "set it to auto or cpu, or run where there is one"
+        )
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+@dataclass(frozen=True)
+class Examples(Dataset[Tensor]):
+    """Batches of examples (B, 1, n) by their number, the same whoever makes them."""
+
+    material: codec_material.Material
+    seed: int
+    size: int
+    length: int
+    rate_hz: int
+
+    def __getitem__(self, number: int) -> Tensor:
+        rng = np.random.default_rng((self.seed, number))
+        made = codec_material.batch(self.material, rng, self.size, self.length, self.rate_hz)
+        return torch.from_numpy(made)[:, None]
+
+
 class Trainer:
     """One training run; `step` advances it by one batch.
 
@@ -103,7 +144,9 @@ class Trainer:
     model
         An ``EncodecModel``; `fresh` ones are given a start, others are trained on as they are.
     n_threads
-        Parts that a batch is cut into.
+        Parts that a batch is cut into on a CPU; processes that make examples for a GPU.
+    device
+        See :func:`pick_device`.
     """
 
     def __init__(
@@ -115,44 +158,54 @@ class Trainer:
         *,
         fresh: bool = True,
         n_threads: int = 1,
+        device: str = "cpu",
     ) -> None:
-        self.material, self.schedule = material, schedule
+        self.material, self.schedule, self.seed = material, schedule, seed
+        self.device = pick_device(device)
         self.rate_hz = model.config.sampling_rate
         self.hop = model.config.hop_length
-        self.rng = np.random.default_rng(seed)
         self.generator = torch.Generator().manual_seed(seed)
-        self.loss = ReconstructionLoss(self.rate_hz)
-        first = self._batch(N_FIRST, FIRST_S)
+        self.loss = ReconstructionLoss(self.rate_hz).to(self.device)
+        first = self._examples(N_FIRST, FIRST_S)[FIRST_NUMBER]
         if fresh:
             start_from_lapped_transform(model, first[:, 0].numpy())
         self.inner = Inner(model.train(), first[: N_FIRST // 2])
+        self.inner.to(self.device)
+        examples = self._examples(schedule.batch, schedule.crop_s)
         if fresh:
-            self._start_codebooks()
+            self._start_codebooks(examples)
         self.optimiser = torch.optim.AdamW(
             self.inner.parameter_groups(),
             schedule.learning_rate,
             betas=(0.8, 0.99),
             weight_decay=0.0,
         )
-        self.threads = ThreadPoolExecutor(n_threads)
-        self.n_threads = min(n_threads, schedule.batch)
-        self.ahead = ThreadPoolExecutor(1)
-        self.next_batch = self.ahead.submit(self._batch, schedule.batch, schedule.crop_s)
+        on_gpu = self.device.type == "cuda"
+        self.batches = iter(
+            DataLoader(
+                examples,
+                batch_size=None,
+                sampler=itertools.count(),
+                num_workers=n_threads if on_gpu else 1,
+                pin_memory=on_gpu,
+            )
+        )
+        self.n_parts = 1 if on_gpu else min(n_threads, schedule.batch)
+        self.threads = ThreadPoolExecutor(self.n_parts)
         self.n_done = 0
 
-    def _batch(self, size: int, seconds: float) -> Tensor:
-        """Examples of about some length, (B, 1, n), n a multiple of the hop."""
+    def _examples(self, size: int, seconds: float) -> Examples:
+        """Batches of examples of about some length, a multiple of the hop."""
         length = self.hop * max(1, round(seconds * self.rate_hz / self.hop))
-        examples = codec_material.batch(self.material, self.rng, size, length, self.rate_hz)
-        return torch.from_numpy(examples)[:, None]
+        return Examples(self.material, self.seed, size, length, self.rate_hz)
 
     def step(self, progress: float) -> dict[str, float]:
         """One optimiser step; figures of it by name."""
         for group in self.optimiser.param_groups:
             group["lr"] = group["scale"] * self.schedule.rate(self.n_done, progress)
-        samples = self.next_batch.result()
-        self.next_batch = self.ahead.submit(self._batch, len(samples), self.schedule.crop_s)
-        parts = zip(samples.chunk(self.n_threads), self._kept().chunk(self.n_threads), strict=True)
+        samples = next(self.batches).to(self.device, non_blocking=True)
+        kept = self._kept().to(self.device)
+        parts = zip(samples.chunk(self.n_parts), kept.chunk(self.n_parts), strict=True)
         found = list(self.threads.map(lambda part: self._part(*part), parts))
         parameters = self.inner.parameters()
         for number, parameter in enumerate(parameters):
@@ -206,11 +259,12 @@ class Trainer:
         return torch.where(every, torch.full_like(some, levels), some)
 
     @torch.no_grad()
-    def _start_codebooks(self) -> None:
+    def _start_codebooks(self, examples: Examples) -> None:
         wanted = KMEANS_FRAMES_PER_CODE * self._k
         vectors: list[Tensor] = []
         while sum(map(len, vectors)) < wanted:
-            latents = self.inner.encode(self._batch(self.schedule.batch, self.schedule.crop_s))
+            batch = examples[KMEANS_NUMBER + len(vectors)].to(self.device)
+            latents = self.inner.encode(batch)
             vectors.append(latents.transpose(1, 2).reshape(-1, latents.shape[1]))
         start_from_kmeans(self.inner.quantizer, torch.cat(vectors), self.generator)
 

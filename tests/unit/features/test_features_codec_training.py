@@ -25,7 +25,13 @@ from giblet.features.codec_quantiser import (
     start_from_kmeans,
 )
 from giblet.features.codec_run import train_codec
-from giblet.features.codec_training import WARM_UP_STEPS, Schedule, Trainer, new_model
+from giblet.features.codec_training import (
+    WARM_UP_STEPS,
+    Schedule,
+    Trainer,
+    new_model,
+    pick_device,
+)
 from giblet.sound_scores import si_sdr
 from tests.unit.features.conftest import noise
 
@@ -190,6 +196,47 @@ def test_a_model_too_narrow_to_hold_the_samples_is_refused(
         start_from_lapped_transform(toy_model(), examples(material, 8)[:, 0].numpy())
 
 
+def test_batches_are_the_same_whoever_makes_them(material: codec_material.Material) -> None:
+    one, two = (toy_trainer(material, n_threads=n) for n in (1, 2))
+    for number in range(3):
+        batch = next(one.batches)
+        torch.testing.assert_close(batch, next(two.batches), rtol=0, atol=0)
+        expected = one._examples(4, 0.5)[number]
+        torch.testing.assert_close(batch, expected, rtol=0, atol=0)
+
+
+def test_a_gpu_that_is_not_there_is_refused_before_sound_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(codec_material, "gather", lambda *_, **__: pytest.fail("made sound"))
+    with pytest.raises(CodecError, match=r"features/train_codec/device is 'cuda', but torch .* no"):
+        train_codec(tmp_path / "out", **TOY, device="cuda")
+    assert pick_device("auto").type == "cpu"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_gpu_trains_as_the_cpu_does(
+    material: codec_material.Material, monkeypatch: pytest.MonkeyPatch, fresh: bool
+) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    found = {}
+    for device in ("cpu", "cuda"):
+        model = toy_model(num_filters=24)
+        if not fresh:
+            start_from_lapped_transform(model, examples(material, 8)[:, 0].numpy())
+            start_from_kmeans(model.quantizer, torch.randn(256, 8, generator=seeded()), seeded(1))
+            resume(model.quantizer)
+        schedule = Schedule(30, 4, 0.5, 3e-4)
+        trainer = Trainer(model, material, schedule, seed=5, fresh=fresh, device=device)
+        found[device] = [trainer.step(k / 30)["loss"] for k in range(4)]
+        whole = trainer.inner.exported().cpu()
+        assert all(torch.isfinite(value).all() for value in whole.state_dict().values())
+    # k-means and codes at the edge between two cells turn rounding into differences.
+    assert found["cuda"] == pytest.approx(found["cpu"], rel=0.03 if fresh else 0.01)
+
+
 def test_what_is_exported_codes_as_what_was_trained(material: codec_material.Material) -> None:
     trainer = toy_trainer(material, n_threads=2)
     assert trainer.inner.is_short
@@ -203,6 +250,26 @@ def test_what_is_exported_codes_as_what_was_trained(material: codec_material.Mat
         made = trainer.inner.decode(latents)
         decoded = float((whole.decoder(latents) - made).std() / made.std())
     assert max(error, decoded) < 1e-4
+
+
+def test_directions_too_short_for_half_precision_are_kept(tmp_path: Path) -> None:
+    model = toy_model()
+    layer = model.decoder.layers[3].conv
+    with torch.no_grad():
+        layer.parametrizations.weight.original1[1] *= 1e-9
+    expected = layer.weight.detach().clone()
+    save_codec(model, tmp_path / "short")
+    found = Codec.load(tmp_path / "short").model.decoder.layers[3].conv.weight
+    torch.testing.assert_close(found, expected, rtol=2e-3, atol=1e-4)
+
+
+def test_weights_beyond_half_precision_are_not_written(tmp_path: Path) -> None:
+    model = toy_model()
+    with torch.no_grad():
+        model.decoder.layers[0].conv.bias[0] = 1e6
+    with pytest.raises(CodecError, match=r"layers\.0\.conv\.bias .* 1e\+06.*learning_rate"):
+        save_codec(model, tmp_path / "large")
+    assert not (tmp_path / "large" / "model.safetensors").exists()
 
 
 def test_kmeans_finds_planted_clusters_and_quantises_to_them() -> None:
