@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from giblet.model.average import average
 from giblet.model.basis import tr_bases
 from giblet.model.heads import CodeHead, LatentHead
 from giblet.model.within_tr import over_codec_frames
@@ -75,7 +76,7 @@ class AudioEncoder(nn.Module):
         count = mask.sum(dim=1).clamp(min=1)  # [B T, 1]
         mean = (raw * mask).sum(dim=1) / count  # [B T, D + M]
         spread = (((raw - mean[:, None]) * mask) ** 2).sum(dim=1) / count
-        deep = F.adaptive_avg_pool1d(x, COARSE_STEPS).flatten(1)  # [B T, C steps]
+        deep = average(x, (COARSE_STEPS,)).flatten(1)  # [B T, C steps]
         features = torch.cat([mean, (spread + 1e-8).sqrt() * (mask.sum(1) > 0), deep], dim=1)
         return features.reshape(b, t, -1)
 

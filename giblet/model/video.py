@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from giblet.errors import ModelError
+from giblet.model.average import average
 from giblet.model.within_tr import over_video_frames
 
 POOLED = (4, 5)  # cells, down and across, that the convolved frames are averaged over
@@ -93,7 +94,7 @@ class VideoEncoder(nn.Module):
         b, t = video_BTFHWC.shape[:2]
         flat = video_BTFHWC.flatten(0, 2).permute(0, 3, 1, 2)  # [B T F, 3, H, W], no copy
         pixels = flat.to(torch.float32).mul_(1 / 255)
-        coarse = F.adaptive_avg_pool2d(pixels, self.grid)  # [B T F, 3, gh, gw]
+        coarse = average(pixels, self.grid)  # [B T F, 3, gh, gw]
         coarse = coarse.reshape(b, t, self.frames, 3, *self.grid)
         luma = coarse.mean(dim=3)  # [B, T, F, gh, gw]
         if self.frames > 1:
@@ -101,7 +102,7 @@ class VideoEncoder(nn.Module):
         else:
             change = torch.zeros_like(luma[:, :, 0])
         x = self.second(self.first(pixels - 0.5, self.frames), self.frames)  # [B T F, 2C, h, w]
-        x = F.adaptive_avg_pool2d(x, POOLED)  # [B T F, 2C, 4, 5]
+        x = average(x, POOLED)  # [B T F, 2C, 4, 5]
         x = x.reshape(b, t, self.frames, -1).mean(dim=2)  # [B, T, 2C 20]
         return torch.cat([coarse.mean(dim=2).flatten(2), change.flatten(2), x], dim=2)
 
@@ -156,7 +157,7 @@ class VideoDecoder(nn.Module):
         change = features_BTP[..., n : self.n_coarse].reshape(b * t, 1, *self.grid)
         pooled = features_BTP[..., self.n_coarse :].reshape(b * t, -1, *POOLED)
         pooled = F.interpolate(pooled, self.grid, mode="bilinear")  # [B T, 2C, gh, gw]
-        mean_coarse = F.adaptive_avg_pool2d(self.mean_frame[None], self.grid)  # [1, 3, gh, gw]
+        mean_coarse = average(self.mean_frame[None], self.grid)  # [1, 3, gh, gw]
         away = colour - mean_coarse
         x = self.mix(torch.cat([away, change, pooled], dim=1))  # [B T, Fo 2C, gh, gw]
         x = F.gelu(x).reshape(b * t * self.frames_out, -1, *self.grid)  # [B T Fo, 2C, gh, gw]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from giblet.features.mel import FLOOR, mel_filters
 
@@ -75,6 +76,9 @@ class Spectrum:
         excerpt_trs: int,
     ) -> None:
         self.decoder = decoder.eval().requires_grad_(False)
+        convolutions: list[Any] = [m for m in self.decoder.modules() if hasattr(m, "_pad1d")]
+        for convolution in convolutions:
+            convolution._pad1d = _padded
         self.mean, self.std = torch.from_numpy(mean), torch.from_numpy(std)  # [D]
         self.distance = SpectralDistance(sample_rate_hz)
         self.excerpt_trs = excerpt_trs
@@ -119,6 +123,23 @@ class Spectrum:
                 sound = self.decode(true)
             total = total + self.distance(self.decode(made), sound).sum()
         return total, len(frames)
+
+
+def _padded(x: Tensor, around: tuple[int, int], mode: str = "zero", value: float = 0.0) -> Tensor:
+    """The codec library's padding of a convolution, [b, c, n], with a gradient that is the same.
+
+    On a GPU the gradient of torch's own reflection adds up in whatever order threads come, and
+    ``train/deterministic`` refuses it.
+    """
+    if mode != "reflect":
+        return F.pad(x, around, mode, value)
+    before, after = around
+    # A sound shorter than what is to be reflected gets silence first, as in the library.
+    extra = max(0, max(around) + 1 - x.shape[2])
+    x = F.pad(x, (0, extra))
+    n = x.shape[2]
+    parts = [x[..., 1 : before + 1].flip(2), x, x[..., n - after - 1 : n - 1].flip(2)]
+    return torch.cat(parts, dim=2)[..., : before + n + after - extra]
 
 
 def excerpts(

@@ -5,9 +5,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from giblet.errors import ModelError
 from giblet.model.across_trs import across_trs
+from giblet.model.average import average
 from giblet.model.brain import VolumeDecoder, VolumeEncoder, VoxelMap, padded_grid
 from giblet.model.pool import Pool, Unpool
 from giblet.model.video import VideoDecoder, VideoEncoder
@@ -175,6 +177,28 @@ def test_map_of_full_rank_has_one_matrix():
 
 def picture(**changes):
     return {"height": 18, "width": 32, "channels": 4, "stride": 3, "grid": (3, 4), **changes}
+
+
+@pytest.mark.parametrize(
+    ("shape", "sizes"),
+    [((2, 3, 90, 160), (9, 16)), ((2, 3, 23, 40), (4, 5)), ((2, 3, 57), (8,)), ((1, 2, 7), (7,))],
+)
+def test_averages_of_blocks_are_those_of_torch(shape, sizes):
+    x = torch.randn(shape, requires_grad=True)
+    pool = F.adaptive_avg_pool2d if len(sizes) == 2 else F.adaptive_avg_pool1d
+    made, expected = average(x, sizes), pool(x, sizes)
+    torch.testing.assert_close(made, expected)
+    weights = torch.randn_like(made)
+    gradients = [torch.autograd.grad((y * weights).sum(), x)[0] for y in (made, expected)]
+    torch.testing.assert_close(*gradients)
+
+
+def test_averages_stay_in_full_precision_where_others_do_not():
+    x = torch.rand(1, 1, 90, 160)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = average(x, (9, 16))
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, average(x, (9, 16)), rtol=0, atol=0)
 
 
 def test_coarse_picture_is_the_mean_colour_of_each_cell():

@@ -12,11 +12,13 @@ import torch
 from safetensors.torch import load_file
 
 from giblet.errors import TrainError
+from giblet.model.within_tr import WITHIN_TR
 from giblet.train import loop, watch
 from giblet.train.optim import MovingAverage, determinism
 from giblet.train.sums import in_full_precision
 from giblet.train.watch import Watch
 from tests.support.networks import small_network, train
+from tests.support.operations import Operations
 from tests.support.study_files import make_study
 
 
@@ -114,6 +116,22 @@ def test_determinism_is_asked_for_only_inside():
     assert not torch.are_deterministic_algorithms_enabled()
     with determinism(False):
         assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"within_tr": kind} for kind in WITHIN_TR),
+        {"across_trs": "attention", "hrf": "learned", "hrf_delays": "voxel", "dropout": 0.2},
+        {"hrf": "fir", "latents_whitening": "full", "start": "random"},
+    ],
+    ids=str,
+)
+def test_no_operation_that_a_gpu_does_otherwise_each_time(path, tmp_path, changes):
+    with Operations() as done:
+        train(path, tmp_path / "m", steps=1, eval_every=1, **changes)
+    assert {"aten.convolution_backward", "aten.native_group_norm_backward"} <= done.names
+    assert done.undetermined() == set()
 
 
 def test_deterministic_training_gives_the_same_twice(path, tmp_path):

@@ -15,10 +15,11 @@ from giblet.model.heads import CodeHead
 from giblet.train.codes import CodeTargets, codebook_weights, log_unigram, soft_labels
 from giblet.train.data import open_study
 from giblet.train.sound import sound_losses, whitener
-from giblet.train.spectrum import SPACING, SpectralDistance, excerpts, spectrum_of
+from giblet.train.spectrum import SPACING, SpectralDistance, _padded, excerpts, spectrum_of
 from giblet.train.windows import Window
 from tests.support.codecs import small_codec, with_codec
 from tests.support.networks import TRAINING, train
+from tests.support.operations import Operations
 from tests.support.study_files import make_study
 
 RATE_HZ = 12000
@@ -162,6 +163,19 @@ def test_distance_is_nothing_for_equal_sounds_and_the_log_of_the_gain_otherwise(
     assert distance(sound, sound * 2).tolist() == pytest.approx([np.log(2)] * 2, rel=1e-3)
 
 
+@pytest.mark.parametrize("length", [1, 3, 6, 7, 40])
+def test_sound_is_padded_as_the_codecs_library_pads_it(length):
+    from transformers.models.encodec.modeling_encodec import EncodecConv1d
+
+    x = torch.randn(2, 3, length, requires_grad=True)
+    for around, mode in (((3, 3), "reflect"), ((6, 0), "reflect"), ((2, 1), "constant")):
+        made, expected = _padded(x, around, mode), EncodecConv1d._pad1d(x, around, mode)
+        torch.testing.assert_close(made, expected, rtol=0, atol=0)
+        weights = torch.randn_like(made)
+        gradients = [torch.autograd.grad((y * weights).sum(), x)[0] for y in (made, expected)]
+        torch.testing.assert_close(*gradients)
+
+
 def latents_like(n_windows=2, n_trs=11, dim=8):
     torch.manual_seed(1)
     mask = torch.ones(n_windows, n_trs, 57, dtype=torch.bool)
@@ -180,6 +194,17 @@ def test_perfect_latents_have_no_spectral_loss_and_others_have(codec):
     nothing, _ = spectrum.sum(torch.zeros_like(true), true, mask, None)
     half, _ = spectrum.sum(true + 0.2 * torch.randn_like(true), true, mask, None)
     assert 0.1 < float(half) < float(nothing)
+
+
+def test_the_spectral_loss_has_the_same_gradient_every_time_also_on_a_gpu(codec):
+    true, mask = latents_like()
+    spectrum = spectrum_of(codec, np.zeros(8, np.float32), np.ones(8, np.float32), 2)
+    made = torch.zeros_like(true, requires_grad=True)
+    with Operations() as done:
+        total, _ = spectrum.sum(made, true, mask, torch.tensor([0, 3]))
+        total.backward()
+    assert "aten.convolution_backward" in done.names
+    assert done.undetermined() == set()
 
 
 def test_frozen_decoder_gets_no_gradient_and_the_latents_do(codec):
