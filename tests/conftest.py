@@ -19,19 +19,29 @@ def pytest_addoption(parser):
     )
 
 
+# Folders whose tests share what is slow to make, or what a machine has only once: the little Slurm.
+TOGETHER = ("tests/slurm/", "tests/remote/", "tests/browser/", "tests/demo/")
+# Tests of a file share a run of Snakemake; those of staleness are many, and share it with all.
+FILES = "tests/workflow/"
+APART = "tests/workflow/test_staleness.py"
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Keep the tests on the one Slurm that a machine can have together on one worker.
+    """With `--dist loadgroup`, keep tests on one worker by where they lie.
 
-    pytest 9.2 no longer shows pytest-xdist 3.8 the groups of `pytest.mark.xdist_group`, which
-    `--dist loadgroup` goes by; two workers would wait for each other's cluster.
+    pytest 9.2 no longer shows pytest-xdist 3.8 the groups of `pytest.mark.xdist_group`, and two
+    workers would wait for each other's Slurm, or make the same run twice.
     """
     if config.getvalue("dist") != "loadgroup":
         return None
     from xdist.scheduler import LoadGroupScheduling
 
-    class OneSlurm(LoadGroupScheduling):
+    class ByPlace(LoadGroupScheduling):
         def _split_scope(self, nodeid):
-            return "slurm" if nodeid.startswith("tests/slurm/") else super()._split_scope(nodeid)
+            path = nodeid.split("::")[0]
+            if path.startswith(FILES) and path != APART:
+                return path
+            return next((folder for folder in TOGETHER if path.startswith(folder)), nodeid)
 
-    return OneSlurm(config, log)
+    return ByPlace(config, log)

@@ -7,8 +7,6 @@ import pytest
 
 from tests.support.page_checks import FOCUSED, LOW_CONTRAST, OPEN_ALL, STRUCTURE, keep, nameless
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 MOST_STOPS = 900
 
 

@@ -13,8 +13,6 @@ from tests.support.page_checks import (
     keep,
 )
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 WIDTHS = (1280, 500, 320)
 A4_WIDTH = 794
 

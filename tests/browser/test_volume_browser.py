@@ -9,8 +9,6 @@ import pytest
 
 from tests.support.page_checks import keep
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 READ = re.compile(
     r"(?P<quantity>\D+?) (?P<value>[−\d.]+)( \w+)? at "
     r"x (?P<x>[−\d.]+), y (?P<y>[−\d.]+), z (?P<z>[−\d.]+) mm "

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.ssh_host import processes_of, status_of
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("remote")]
+pytestmark = pytest.mark.workflow
 
 QUICK = ("--no-slurm", "--", "--snakefile", "quick/Snakefile")
 

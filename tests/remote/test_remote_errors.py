@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.ssh_host import keygen
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("remote")]
+pytestmark = pytest.mark.workflow
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ pytestmark = [
     pytest.mark.slurm,
     pytest.mark.workflow,
     pytest.mark.slow,
-    pytest.mark.xdist_group("slurm"),
     pytest.mark.timeout(3600),
 ]
 

@@ -15,7 +15,6 @@ pytestmark = [
     pytest.mark.workflow,
     pytest.mark.slow,
     pytest.mark.timeout(2400),
-    pytest.mark.xdist_group("slurm"),
 ]
 
 # What remote hands to a profile, without the resources of the real one.

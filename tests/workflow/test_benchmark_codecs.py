@@ -6,7 +6,7 @@ import yaml
 
 from tests.support.checkout import TINY, planned_jobs
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("staleness")]
+pytestmark = pytest.mark.workflow
 
 FEW = {"methods": ["opus"], "codecs": [], "opus_kbps": [16], "seconds": 5, "listen_s": 1}
 

@@ -6,7 +6,7 @@ import yaml
 
 from tests.support.checkout import ROOT, Checkout, planned_jobs
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+pytestmark = pytest.mark.workflow
 
 DATASETS = sorted(path.name for path in (ROOT / "config" / "datasets").glob("*.yaml"))
 N_SUBJECTS = 17

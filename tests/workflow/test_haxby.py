@@ -14,7 +14,7 @@ import yaml
 from tests.support.checkout import TINY, Checkout
 from tests.support.real import real_file
 
-pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.xdist_group("workflow")]
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 N_TRS = 121
 TR_S = 2.5

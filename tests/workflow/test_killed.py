@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.checkout import TINY, Checkout
 
-pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.xdist_group("workflow")]
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 STAGES = ("simulate", "stimulus", "features", "brain", "align", "train", "validate")
 MODALITIES = ("fmri", "video", "audio", "text")

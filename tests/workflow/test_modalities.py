@@ -12,7 +12,6 @@ from tests.support.checkout import TINY
 
 pytestmark = [
     pytest.mark.workflow,
-    pytest.mark.xdist_group("modalities"),
     # A whole study each: minutes on a machine that others use as well.
     pytest.mark.timeout(1200),
 ]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.checkout import ROOT
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("staleness")]
+pytestmark = pytest.mark.workflow
 
 PLACES = {
     "modality": "fmri|video|audio|text",

@@ -8,7 +8,7 @@ import yaml
 
 from tests.support.checkout import TINY
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+pytestmark = pytest.mark.workflow
 
 MOVIE = "my films/the director's cut.mp4"
 TEXT = "my films/what is said.tsv"

@@ -8,7 +8,7 @@ import yaml
 
 from tests.support.checkout import TINY
 
-pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.xdist_group("workflow")]
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 N_PARCELS = 100
 

@@ -14,7 +14,7 @@ import yaml
 from tests.support.checkout import TINY, Checkout
 from tests.support.real import real_file
 
-pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.xdist_group("workflow")]
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 SUBTITLES = """1
 00:00:12,000 --> 00:00:16,500

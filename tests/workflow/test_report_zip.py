@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.checkout import TINY
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+pytestmark = pytest.mark.workflow
 
 # What is seen, heard and read in our page, below results/tiny/validate.
 SHOWN = ("*/*.png", "*/*.wav", "*/*.mp4", "*/metrics.csv", "*/by_*.csv", "*/partition.csv",

@@ -16,7 +16,7 @@ from giblet.fingerprint import CodeIndex
 from tests.support.checkout import ROOT, TINY, planned_jobs
 from tests.workflow import staleness_table as table
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("staleness")]
+pytestmark = pytest.mark.workflow
 
 REPORT = "validate_report"
 KEYS = sorted(giblet_config.leaf_keys(giblet_config.load_schema()))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.checkout import TINY, environment
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("staleness")]
+pytestmark = pytest.mark.workflow
 
 # Runs until it is let go, and then fails as a job does.
 REPORT = """
