@@ -249,6 +249,7 @@ def fmri_scores(files: Files) -> None:
         files.per_run("regressors.h5"),
         [],
         metrics=files.out / "metrics.csv",
+        trs=files.out / "fmri_trs.tsv",
         voxels=files.out / "voxels.h5",
         region_table=files.out / "by_region.csv",
         run_table=files.out / "by_run.csv",
@@ -283,6 +284,7 @@ def video_scores(files: Files) -> None:
     from giblet.validate.video import score_video
 
     paths = {"metrics": files.out / "video.csv", "trs": files.out / "trs.tsv"}
+    paths["series"] = files.out / "video_series.h5"
     score_video(files.study, files.predictions, files.baseline, **paths, **STATISTICS)
 
 
@@ -313,6 +315,7 @@ def audio_scores(files: Files) -> None:
     from giblet.validate.audio import score_audio
 
     paths = {"metrics": files.out / "audio.csv", "clips": files.out / "clips.tsv"}
+    paths |= {"trs": files.out / "audio_trs.tsv", "series": files.out / "audio_series.h5"}
     inputs = (files.study, files.out / "decoded.h5", files.baseline, files.per_run("text.tsv"))
     clips: dict[str, Any] = {"clip_trs": 8, "speech": "auto", "min_speech": 0.5}
     score_audio(*inputs, **paths, **clips, **STATISTICS)
@@ -322,6 +325,7 @@ def text_scores(files: Files) -> None:
     from giblet.validate.text import score_text
 
     paths = {"metrics": files.out / "text.csv", "retrieved": files.out / "retrieved.tsv"}
+    paths["trs"] = files.out / "text_trs.tsv"
     inputs = (files.study, files.predictions, files.baseline, files.per_run("text.tsv"))
     score_text(*inputs, **paths, **STATISTICS)
 
