@@ -73,6 +73,7 @@ rule validate_fmri_scores:
             category="fMRI",
             caption="../workflow/report/validate_metrics.rst",
         ),
+        trs=f"{VALIDATE}/fmri/trs.tsv",
         voxels=f"{VALIDATE}/fmri/voxels.h5",
         region_table=report(
             f"{VALIDATE}/fmri/by_region.csv",

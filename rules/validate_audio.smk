@@ -47,7 +47,9 @@ rule validate_audio_scores:
             category="Audio",
             caption="../workflow/report/validate_metrics.rst",
         ),
+        trs=f"{VALIDATE}/audio/trs.tsv",
         clips=f"{VALIDATE}/audio/clips.tsv",
+        series=f"{VALIDATE}/audio/series.h5",
     log:
         f"{LOGS}/validate/audio_scores.log",
     benchmark:

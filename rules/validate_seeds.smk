@@ -25,6 +25,7 @@ use rule validate_fmri_scores as validate_fmri_scores_single with:
         truth=TRUTH,
     output:
         metrics=f"{SINGLE}/fmri/metrics.csv",
+        trs=f"{SINGLE}/fmri/trs.tsv",
         voxels=f"{SINGLE}/fmri/voxels.h5",
         region_table=f"{SINGLE}/fmri/by_region.csv",
         run_table=f"{SINGLE}/fmri/by_run.csv",
@@ -63,7 +64,9 @@ use rule validate_audio_scores as validate_audio_scores_single with:
         texts=expand(f"{RESULTS}/stimulus/{{run}}/text.tsv", run=RUN_NAMES),
     output:
         metrics=f"{SINGLE}/audio/metrics.csv",
+        trs=f"{SINGLE}/audio/trs.tsv",
         clips=f"{SINGLE}/audio/clips.tsv",
+        series=f"{SINGLE}/audio/series.h5",
     log:
         f"{LOGS}/validate/audio_scores_seed-{{train_seed}}.log",
     benchmark:
@@ -78,6 +81,7 @@ use rule validate_video_scores as validate_video_scores_single with:
     output:
         metrics=f"{SINGLE}/video/metrics.csv",
         trs=f"{SINGLE}/video/trs.tsv",
+        series=f"{SINGLE}/video/series.h5",
     log:
         f"{LOGS}/validate/video_scores_seed-{{train_seed}}.log",
     benchmark:
@@ -92,6 +96,7 @@ use rule validate_text_scores as validate_text_scores_single with:
         texts=expand(f"{RESULTS}/stimulus/{{run}}/text.tsv", run=RUN_NAMES),
     output:
         metrics=f"{SINGLE}/text/metrics.csv",
+        trs=f"{SINGLE}/text/trs.tsv",
         retrieved=f"{SINGLE}/text/retrieved.tsv",
     log:
         f"{LOGS}/validate/text_scores_seed-{{train_seed}}.log",

@@ -14,6 +14,7 @@ rule validate_text_scores:
             category="Text",
             caption="../workflow/report/validate_metrics.rst",
         ),
+        trs=f"{VALIDATE}/text/trs.tsv",
         retrieved=report(
             f"{VALIDATE}/text/retrieved.tsv",
             category="Text",

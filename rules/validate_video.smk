@@ -16,6 +16,7 @@ rule validate_video_scores:
             caption="../workflow/report/validate_metrics.rst",
         ),
         trs=f"{VALIDATE}/video/trs.tsv",
+        series=f"{VALIDATE}/video/series.h5",
     log:
         f"{LOGS}/validate/video_scores.log",
     benchmark:

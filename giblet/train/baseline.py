@@ -18,6 +18,7 @@ from giblet.errors import TrainError
 from giblet.store import reading, writing
 from giblet.timing import Exact, seconds_to_trs
 from giblet.train.baseline_decode import (
+    DecodingFit,
     decode,
     decoding_kernel,
     decoding_rows,
@@ -103,6 +104,7 @@ def train_baseline(
             gap_trs=seconds_to_trs(gap_s, tr_s),
             batch=batch_voxels,
         )
+        fit = DecodingFit(delays, n_folds, search.gap_trs, search.alphas, batch_voxels)
         stimulus = stimulus_targets(source, timeline, decode_height, decode_width)
         with writing(out, stage="train", tr_s=tr_s) as file:
             file.attrs["bands"] = json.dumps(kernels.bands)
@@ -124,8 +126,7 @@ def train_baseline(
                     bold,
                     found.cv_r,
                     stimulus,
-                    delays,
-                    search,
+                    fit,
                 )
                 print(
                     f"{subject}: {len(rows)} TRs, median cross-validated r "
@@ -187,8 +188,7 @@ def _decode_all(
     bold: Array,
     cv_r: Array,
     stimulus: dict[str, Array],
-    delays: Sequence[int],
-    search: Search,
+    fit: DecodingFit,
 ) -> int:
     """Decode text, mean frame and log-mel energies; number of TRs fitted on.
 
@@ -196,23 +196,14 @@ def _decode_all(
     signal do not drown the others.
     """
     weight = np.sqrt(np.clip(cv_r, 0, None))
-    rows = decoding_rows(timeline, timeline.train_rows(runs), delays)
-    kernel = decoding_kernel(bold * (weight if weight.any() else 1), timeline, delays, rows)
+    rows = decoding_rows(timeline, timeline.train_rows(runs), fit.delays)
+    kernel = decoding_kernel(bold * (weight if weight.any() else 1), timeline, fit.delays, rows)
     for name, values in stimulus.items():
         fit_rows = rows[_described(study, timeline)[rows]] if name == "text" else rows
         shape = values.shape[1:]
         flat = values.reshape(len(values), -1)
-        if len(fit_rows) >= 2 * search.n_folds and np.ptp(flat[fit_rows], axis=0).any():
-            decoded = decode(
-                kernel,
-                flat,
-                timeline,
-                fit_rows,
-                n_folds=search.n_folds,
-                gap_trs=search.gap_trs,
-                alphas=search.alphas,
-                batch=search.batch,
-            )
+        if len(fit_rows) >= 2 * fit.n_folds and np.ptp(flat[fit_rows], axis=0).any():
+            decoded = decode(kernel, flat, timeline, fit_rows, fit)
         else:
             print(
                 f"{subject}: {name} does not vary on its {len(fit_rows)} training TRs, decoded "

@@ -7,6 +7,7 @@ after it. BOLD beyond the end of the run is zero.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import h5py
 import numpy as np
@@ -16,6 +17,25 @@ from giblet.train.baseline_design import GAP, TRAIN, Kernel, Rows, Timeline, fol
 from giblet.train.baseline_ridge import Array, fit_ridge
 
 CHUNK_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True)
+class DecodingFit:
+    """How a decoder is fitted, see ``train/baseline`` in config/schemas.
+
+    Attributes
+    ----------
+    delays : the stimulus of TR t is read from BOLD at t plus these, in TRs
+    n_folds, gap_trs : folds of the cross-validation, and the TRs left out around each
+    alphas : array of shape (n_alphas,), penalties to try
+    batch : targets at a time
+    """
+
+    delays: Sequence[int]
+    n_folds: int
+    gap_trs: int
+    alphas: Array
+    batch: int
 
 
 def decoding_kernel(
@@ -107,11 +127,7 @@ def decode(
     targets: Array,
     timeline: Timeline,
     fit_rows: Rows,
-    *,
-    n_folds: int,
-    gap_trs: int,
-    alphas: Array,
-    batch: int,
+    fit: DecodingFit,
 ) -> Array:
     """Predict a target on every row from a kernel of BOLD.
 
@@ -124,10 +140,10 @@ def decode(
         kernel[None],
         targets[fit_rows] - mean,
         fit_rows,
-        folds(timeline, fit_rows, n_folds, gap_trs),
+        folds(timeline, fit_rows, fit.n_folds, fit.gap_trs),
         np.ones((1, 1), np.float32),
-        alphas,
-        batch=batch,
+        fit.alphas,
+        batch=fit.batch,
         shared_alpha=True,
     )
     return fitted.predict(kernel[None], fit_rows) + mean

@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet.features.mel import log_mel
-from giblet.resampling import bootstrap_correlations
 from giblet.sound_scores import is_silent
-from giblet.store import reading
+from giblet.store import reading, writing
 from giblet.timing import n_items
 from giblet.validate.audio_decode import segment_samples, stored_sources
 from giblet.validate.clip_scores import UNITS, ClipScores
@@ -26,9 +25,9 @@ from giblet.validate.items import Scorer
 from giblet.validate.predictions import SHARED
 from giblet.validate.settings import Settings
 from giblet.validate.speech import Speech, load_speech
-from giblet.validate.statistics import centred, pearson
 from giblet.validate.table import MetricTable, write_table
 from giblet.validate.testset import TRAIN, TestSet, held_out, load_test_set, runs_of
+from giblet.validate.tr_series import SeriesScorer
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,9 @@ def score_audio(
     texts: Sequence[str | Path],
     *,
     metrics: str | Path,
+    trs: str | Path,
     clips: str | Path,
+    series: str | Path,
     seed: int,
     n_permutations: int,
     n_bootstrap: int,
@@ -59,7 +60,7 @@ def score_audio(
     speech: str,
     min_speech: float,
 ) -> None:
-    """Score every decoded sound and write ``metrics.csv`` and ``clips.tsv``.
+    """Score every decoded sound and write the tables and ``series.h5``.
 
     Parameters
     ----------
@@ -82,8 +83,10 @@ def score_audio(
         rows = _add_clips(table, study_file, sounds, tests, clip_trs, spoken, clips)
         print(f"{rows} clips scored")
         _add_ridge_distance(table, study_file, sounds, ridge, tests, clip_trs)
-        _add_spectra(table, study_file, sounds, ridge, tests, settings)
+        with writing(series, stage="validate", tr_s=tests.tr_s) as kept:
+            _add_spectra(table, study_file, sounds, ridge, tests, settings, kept)
     table.write(metrics)
+    table.write_trs(trs)
 
 
 def make_clips(tests: TestSet, rate_hz: int, clip_trs: int) -> Iterator[Clip]:
@@ -207,33 +210,19 @@ def _add_spectra(
     ridge: h5py.File,
     tests: TestSet,
     settings: Settings,
+    kept: h5py.File,
 ) -> None:
     """Score the mean log-mel spectra of single TRs: correlation and identification."""
     true = np.concatenate([tr_means(study, run, trs) for run, trs in _each(tests)])
     mean = train_spectrum(study)
     scorer = Scorer(table, settings)
+    correlated = SeriesScorer(kept, table, settings, "log_mel_r", true, tests)
     for source, subject, own, found in _spectra(study, sounds, ridge, tests, mean):
         mine = np.isin(tests.run_name, own.runs)
-        x, y = centred(true[mine], own.lengths), centred(found, own.lengths)
-        block = own.blocks(settings.block_trs)
-        rng = np.random.default_rng(settings.seed)
-        n_blocks = own.n_blocks(settings.block_trs)
-        draws = bootstrap_correlations(
-            x, y, block, settings.n_bootstrap, rng, n_blocks=n_blocks
-        ).mean(1)
-        table.add(
-            "log_mel_r",
-            "r",
-            source,
-            float(pearson(x, y).mean()),
-            subject=subject,
-            draws=draws,
-            n=own.n,
-        )
+        correlated.add(source, subject, found, own)
         scorer.identify(source, subject, found - mean, true[mine] - mean, own)
     scorer.add_pooled()
-    # Two series that have nothing to do with each other.
-    table.add("log_mel_r", "r", "chance", 0.0, n=tests.n)
+    correlated.add_chance()
 
 
 def _each(tests: TestSet) -> Iterator[tuple[str, NDArray[np.int64]]]:

@@ -82,6 +82,7 @@ def score_fmri(
     truth: Sequence[str | Path],
     *,
     metrics: str | Path,
+    trs: str | Path,
     voxels: str | Path,
     region_table: str | Path,
     run_table: str | Path,
@@ -156,6 +157,7 @@ identification_min_distance_s, fdr_q, min_ceiling
         scorer.add_pooled()
         write_voxels(voxels, files.study, found, planted, settings)
     table.write(metrics)
+    table.write_trs(trs)
     region_rows = with_region_q(region_rows)
     write_table(region_table, [*region_rows, *over_subjects(region_rows, region_draws)])
     write_table(run_table, run_rows)

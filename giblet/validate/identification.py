@@ -38,6 +38,20 @@ class Identified:
     top5: NDArray[np.float64]
     pairwise: NDArray[np.float64]
 
+    def among(self, keep: Bool) -> Identified:
+        """The same for all items, NaN for those that took no part.
+
+        Parameters
+        ----------
+        keep : array of shape (n,), bool; True for the items that these scores are of
+        """
+        scores = {name: np.full(len(keep), np.nan) for name in ("rank", "top1", "top5", "pairwise")}
+        for name, values in scores.items():
+            values[keep] = getattr(self, name)
+        n_candidates = np.zeros(len(keep), np.int64)
+        n_candidates[keep] = self.n_candidates
+        return Identified(n_candidates=n_candidates, **scores)
+
 
 def similarity(predicted: Array, true: Array) -> NDArray[np.float64]:
     """Correlation of every prediction with every true item.

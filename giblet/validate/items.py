@@ -35,7 +35,8 @@ class Case:
 
     Attributes
     ----------
-    block : array of shape (n,), each item's bootstrap block, numbered alike for all subjects
+    found : of every test TR of the subject
+    block : array of shape (n,), each TR's bootstrap block, numbered alike for all subjects
     shifted : score -> its mean, observed and under shifts
     """
 
@@ -90,12 +91,12 @@ class Scorer:
             other &= same[:, None] != same[None]
         scores = similarity(predicted[keep], true[keep])
         orders = self._orders(tests, keep)
-        block = tests.blocks(self.settings.block_trs)[keep]
+        block = tests.blocks(self.settings.block_trs)
         for prefix, allowed in ((kind, far & other), (f"{kind}_all", other)):
             allowed = allowed[np.ix_(keep, keep)]
-            found = identify(scores, allowed)
+            found = identify(scores, allowed).among(keep)
             case = Case(subject, found, block, shift_scores(scores, allowed, orders))
-            self._add(prefix, source, case)
+            self._add(prefix, source, case, tests)
             whom = subject if self.chance_per_subject else ""
             if f"{prefix} {whom}" not in self._guessed and tests.n:
                 self.table.add_chance(found.n_candidates, prefix=prefix, subject=whom)
@@ -123,10 +124,10 @@ class Scorer:
                 p = mean_of([case.shifted[name] for case in cases]).p
                 self.table.add(f"{prefix}_{row}", "p", source, p, n=n)
 
-    def _add(self, prefix: str, source: str, case: Case) -> None:
+    def _add(self, prefix: str, source: str, case: Case, tests: TestSet) -> None:
         self._cases.setdefault((prefix, source), []).append(case)
         self.table.add_identification(
-            source, case.found, case.block, prefix=prefix, subject=case.subject
+            source, case.found, case.block, prefix=prefix, subject=case.subject, tests=tests
         )
         n = int(np.isfinite(case.found.rank).sum())
         for name, row in P_ROWS.items():

@@ -11,10 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from giblet.resampling import Array, bootstrap_correlations
 from giblet.validate.picture_scores import LUMA, area_mean
-from giblet.validate.settings import Settings
-from giblet.validate.statistics import centred, pearson, slices
+from giblet.validate.statistics import slices
 from giblet.validate.testset import TestSet
 
 FRAMES_AT_ONCE = 256
@@ -44,40 +42,20 @@ def motion_energy(frames: NDArray[np.uint8], grid: tuple[int, int]) -> NDArray[n
     return np.sqrt(np.asarray(found, np.float64))
 
 
-def motion_r(
-    true: NDArray[np.uint8],
-    frames: NDArray[np.uint8],
-    tests: TestSet,
-    settings: Settings,
-    grid: tuple[int, int],
-) -> tuple[float, Array, int]:
-    """Correlation over time of the motion energy, mean over the cells in which the film moves.
-
-    Energies are centred within segments. A picture that stands still has r = 0.
+def motion_series(
+    frames: NDArray[np.uint8], tests: TestSet, grid: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Motion energy of every test TR; NaN for the first of each segment.
 
     Parameters
     ----------
-    true, frames : arrays of shape (n, F, H, W, 3), the test TRs of `tests`
+    frames : array of shape (n, F, H, W, 3), the test TRs of `tests`
 
     Returns
     -------
-    r, r over resampled blocks, number of TRs; NaN, none and 0 where nothing moves
+    array of shape (n, cells), grey levels from 0 to 255
     """
-    parts = slices(tests.lengths)
-    x, y = (
-        np.concatenate([motion_energy(f[part], grid) for part in parts]) for f in (true, frames)
-    )
-    lengths = [max(length - 1, 0) for length in tests.lengths]
-    kept = [length for length in lengths if length]
-    x, y = centred(x, kept), centred(y, kept)
-    moves = (x**2).sum(0) > 1e-6
-    if not moves.any():
-        return float("nan"), np.zeros(0), 0
-    block = tests.blocks(settings.block_trs)
-    block = np.concatenate([block[part][1:] for part in parts])
-    rng = np.random.default_rng(settings.seed)
-    n_blocks = tests.n_blocks(settings.block_trs)
-    draws = bootstrap_correlations(
-        x[:, moves], y[:, moves], block, settings.n_bootstrap, rng, n_blocks=n_blocks
-    )
-    return float(pearson(x[:, moves], y[:, moves]).mean()), draws.mean(1), len(x)
+    out = np.full((len(frames), grid[0] * grid[1]), np.nan)
+    for part in slices(tests.lengths):
+        out[part.start + 1 : part.stop] = motion_energy(frames[part], grid)
+    return out

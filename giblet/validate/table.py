@@ -16,6 +16,8 @@ from giblet.resampling import Array, percentile_interval
 from giblet.store import replacing
 from giblet.validate.identification import Identified, chance
 from giblet.validate.statistics import bootstrap_interval, bootstrap_mean_interval
+from giblet.validate.testset import TestSet
+from giblet.validate.tr_scores import TrScores
 
 COLUMNS = [
     "modality",
@@ -65,6 +67,7 @@ class MetricTable:
     n_bootstrap: int
     seed: int
     rows: list[dict[str, Any]] = field(default_factory=list)
+    _trs: TrScores = field(init=False, default_factory=TrScores)
     # Of every metric and source: each subject's draws, or its items, their blocks and statistic.
     _draws: dict[Key, list[Array]] = field(init=False, default_factory=dict)
     _items: dict[Key, list[tuple[Array, NDArray[np.int64], Any]]] = field(
@@ -109,12 +112,19 @@ class MetricTable:
         *,
         subject: str = "",
         statistic: Any = np.mean,
+        tests: TestSet | None = None,
     ) -> None:
         """Add a statistic of per-item values with its block bootstrap interval.
 
         Items that could not be scored are NaN and do not count in `n`. Blocks are numbered
         alike for all subjects, so that the row over all of them has an interval too.
+
+        Parameters
+        ----------
+        tests : the TRs that the items are; their scores are then kept for ``trs.tsv``
         """
+        if tests is not None:
+            self._trs.add(metric, source, subject, values, tests)
         self._items.setdefault((metric, source), []).append((values, block, statistic))
         known = np.asarray(values, float)[np.isfinite(values)]
         value = float(statistic(known)) if len(known) else float("nan")
@@ -130,6 +140,7 @@ class MetricTable:
         *,
         prefix: str = "identification",
         subject: str = "",
+        tests: TestSet | None = None,
     ) -> None:
         """Add the scores of one identification: top-1, top-5, pairwise and rank."""
         for name, (unit, statistic) in IDENTIFIED.items():
@@ -141,6 +152,7 @@ class MetricTable:
                 block,
                 subject=subject,
                 statistic=statistic,
+                tests=tests,
             )
 
     def add_chance(
@@ -186,6 +198,10 @@ class MetricTable:
     def write(self, path: str | Path) -> None:
         """Write ``metrics.csv``."""
         write_table(path, self.frame())
+
+    def write_trs(self, path: str | Path) -> None:
+        """Write ``trs.tsv``."""
+        write_table(path, self._trs.frame())
 
 
 def mean_draws(draws: Sequence[Array]) -> Array:

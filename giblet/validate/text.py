@@ -51,6 +51,7 @@ def score_text(
     texts: Sequence[str | Path],
     *,
     metrics: str | Path,
+    trs: str | Path,
     retrieved: str | Path,
     seed: int,
     n_permutations: int,
@@ -59,7 +60,7 @@ def score_text(
     min_shift_s: float,
     identification_min_distance_s: float,
 ) -> None:
-    """Score every source's embeddings and write ``metrics.csv`` and ``retrieved.tsv``.
+    """Score every source's embeddings and write ``metrics.csv``, ``trs.tsv`` and ``retrieved.tsv``.
 
     Parameters
     ----------
@@ -100,6 +101,7 @@ def score_text(
     columns += ["rank", "n_candidates", "cosine"]
     write_table(retrieved, pd.DataFrame(rows, columns=columns))
     table.write(metrics)
+    table.write_trs(trs)
 
 
 def _add_cosines(
@@ -117,7 +119,7 @@ def _add_cosines(
     for name, around in (("cosine", 0 * mean), ("cosine_centred", mean)):
         a, b = unit_rows(found - around, centre=False), unit_rows(true - around, centre=False)
         values = np.where(number >= 0, (a * b).sum(1), np.nan)
-        table.add_items(name, "1", source, values, block, subject=subject)
+        table.add_items(name, "1", source, values, block, subject=subject, tests=tests)
 
 
 def _add_retrieval(
@@ -130,17 +132,11 @@ def _add_retrieval(
     settings: Settings,
 ) -> None:
     block = tests.blocks(settings.block_trs)
+    whose: dict[str, Any] = {"subject": subject, "tests": tests}
     for k, hits in ranked.hits.items():
-        table.add_items(f"{prefix}_top{k}", "share", source, hits, block, subject=subject)
-    table.add_items(
-        f"{prefix}_median_rank",
-        "rank",
-        source,
-        ranked.rank,
-        block,
-        subject=subject,
-        statistic=np.median,
-    )
+        table.add_items(f"{prefix}_top{k}", "share", source, hits, block, **whose)
+    name = f"{prefix}_median_rank"
+    table.add_items(name, "rank", source, ranked.rank, block, statistic=np.median, **whose)
 
 
 def _add_chance(

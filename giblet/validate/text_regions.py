@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from giblet.store import reading
 from giblet.timing import seconds_to_trs
 from giblet.train.baseline import load_bold
-from giblet.train.baseline_decode import decode, decoding_kernel, decoding_rows
+from giblet.train.baseline_decode import DecodingFit, decode, decoding_kernel, decoding_rows
 from giblet.train.baseline_design import Timeline
 from giblet.validate.fmri_tables import regions
 from giblet.validate.items import Scorer
@@ -46,17 +46,6 @@ COLUMNS = {
 }
 SAID = ["region", "subject", "run", "tr", "start_s", "true_text", "nearest_text", "rank"]
 SAID += ["n_candidates", "cosine"]
-
-
-@dataclass(frozen=True)
-class Fit:
-    """How the decoder is fitted, see ``train/baseline`` in config/schemas."""
-
-    delays: Sequence[int]
-    n_folds: int
-    gap_trs: int
-    alphas: NDArray[np.float32]
-    batch: int
 
 
 @dataclass
@@ -107,7 +96,7 @@ def score_text_regions(
     rows: list[dict[str, object]] = []
     with reading(study, stage="align") as file:
         tests = load_test_set(file)
-        fit = Fit(
+        fit = DecodingFit(
             [int(delay) for delay in decode_delays_trs],
             n_folds,
             seconds_to_trs(str(gap_s), tests.tr_s),
@@ -144,7 +133,7 @@ def _subject(
     subject: str,
     chosen: Mapping[str, Region],
     sentences: Sentences,
-    fit: Fit,
+    fit: DecodingFit,
 ) -> Iterator[tuple[str, Ranked]]:
     """Score one subject; yield each region's retrieval."""
     timeline = Timeline.of(study)
@@ -168,16 +157,7 @@ def _subject(
         if not inside.any():
             continue
         kernel = decoding_kernel(bold[:, inside], timeline, fit.delays, rows)
-        found = decode(
-            kernel,
-            text,
-            timeline,
-            rows,
-            n_folds=fit.n_folds,
-            gap_trs=fit.gap_trs,
-            alphas=fit.alphas,
-            batch=fit.batch,
-        )[place]
+        found = decode(kernel, text, timeline, rows, fit)[place]
         keep = number >= 0
         region.scorer.identify(
             SOURCE, subject, found - mean, true - mean, tests, keep=keep, same=number

@@ -9,18 +9,17 @@ import tempfile
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from giblet.errors import ValidationError
-from giblet.store import reading
+from giblet.store import reading, writing
 from giblet.validate.film import read_film, write_film
 from giblet.validate.floors import nearest_by_bold
 from giblet.validate.items import Scorer
-from giblet.validate.motion import motion_r
+from giblet.validate.motion import motion_series
 from giblet.validate.picture_embedding import Embedded, load_clip
 from giblet.validate.picture_scores import (
     area_mean,
@@ -39,8 +38,9 @@ from giblet.validate.predictions import (
     predicted_rows,
 )
 from giblet.validate.settings import Settings
-from giblet.validate.table import MetricTable, write_table
+from giblet.validate.table import MetricTable
 from giblet.validate.testset import TestSet, held_out, runs_of
+from giblet.validate.tr_series import SeriesScorer
 
 MEASURES = {
     "psnr": (psnr, "dB"),
@@ -63,6 +63,7 @@ def score_video(
     *,
     metrics: str | Path,
     trs: str | Path,
+    series: str | Path,
     seed: int,
     n_permutations: int,
     n_bootstrap: int,
@@ -72,7 +73,7 @@ def score_video(
     clip: str = "none",
     clip_revision: str | None = None,
 ) -> None:
-    """Score every source's frames and write ``metrics.csv`` and ``trs.tsv``.
+    """Score every source's frames and write ``metrics.csv``, ``trs.tsv`` and ``series.h5``.
 
     Parameters
     ----------
@@ -83,21 +84,23 @@ def score_video(
         seed, n_permutations, n_bootstrap, block_trs, min_shift_s, identification_min_distance_s
     )
     table = MetricTable("video", n_bootstrap, seed)
-    rows: list[dict[str, Any]] = []
     with (
         opened_predictions(study, predictions) as (study_file, predicted, tests),
         reading(baseline, stage="train") as ridge,
+        writing(series, stage="validate", tr_s=tests.tr_s) as kept,
     ):
         scorer = Scorer(table, settings)
         shown = shown_frames(study_file, predicted, tests)
         mean = study_file["stats/video/mean"][:].mean(0, keepdims=True)
         around = area_mean(mean, *GRID)
         embedded = None if embed is None else Embedded(embed, study_file, shown)
+        moved = motion_series(shown, tests, GRID)
+        motion = SeriesScorer(kept, table, settings, "motion_r", moved, tests)
         for source, subject, own, frames in _sources(study_file, predicted, ridge, tests, shown):
             here = np.isin(tests.run_name, own.runs)
             true = shown[here]
-            values = _add_measures(table, source, subject, own, true, frames, settings)
-            rows += _tr_rows(own, source, subject, values)
+            _add_measures(table, source, subject, own, true, frames, settings)
+            motion.add(source, subject, motion_series(frames, own, GRID), own)
             found, wanted = _patterns(frames, around), _patterns(true, around)
             if source == "floor_mean":
                 # Rounding the mean to grey levels leaves a faint pattern that is no information.
@@ -107,9 +110,8 @@ def score_video(
                 found = embedded.of(source, frames)
                 scorer.identify(source, subject, found, embedded.true[here], own, kind="clip")
         scorer.add_pooled()
-        # Two series that have nothing to do with each other.
-        table.add("motion_r", "r", "chance", 0.0, n=tests.n)
-    write_table(trs, rows)
+        motion.add_chance()
+    table.write_trs(trs)
     table.write(metrics)
 
 
@@ -121,15 +123,12 @@ def _add_measures(
     true: Frames,
     frames: Frames,
     settings: Settings,
-) -> dict[str, NDArray[np.float64]]:
-    """Add the scores of frames and of motion; those of each TR."""
+) -> None:
+    """Add the scores of frames."""
     values = score_frames(true, frames)
     block = own.blocks(settings.block_trs)
     for name, (_, unit) in MEASURES.items():
-        table.add_items(name, unit, source, values[name], block, subject=subject)
-    r, draws, n = motion_r(true, frames, own, settings, GRID)
-    table.add("motion_r", "r", source, r, subject=subject, draws=draws, n=n)
-    return values
+        table.add_items(name, unit, source, values[name], block, subject=subject, tests=own)
 
 
 def shown_frames(study: h5py.File, predicted: h5py.File, tests: TestSet) -> Frames:
@@ -212,11 +211,3 @@ def through_mp4(frames: Frames) -> Frames:
         path = Path(folder) / "ceiling.mp4"
         write_film(path, frames, Fraction(2), scale=2, crf=CEILING_CRF)
         return read_film(path, *frames.shape[1:3])
-
-
-def _tr_rows(
-    tests: TestSet, source: str, subject: str, values: dict[str, NDArray[np.float64]]
-) -> Iterator[dict[str, Any]]:
-    for place, (run, tr) in enumerate(zip(tests.run_name, tests.tr, strict=True)):
-        found = {name: float(of_tr[place]) for name, of_tr in values.items()}
-        yield {"run": str(run), "tr": int(tr), "source": source, "subject": subject, **found}

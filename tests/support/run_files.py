@@ -10,10 +10,12 @@ from typing import Any
 import h5py
 import pandas as pd
 
+from giblet.validate.audio import score_audio
+from giblet.validate.audio_decode import decode_audio
 from giblet.validate.fmri import score_fmri
 from giblet.validate.text import score_text
 from giblet.validate.video import score_video
-from tests.support.validate_inputs import make_inputs
+from tests.support.validate_inputs import LinearCodec, make_inputs
 
 STATISTICS: dict[str, Any] = {
     "seed": 7,
@@ -54,18 +56,31 @@ def make_run(folder: Path, *, config: dict[str, Any] | None = None, **inputs: An
     score_fmri(
         made.study, made.predictions, made.baseline, made.ceiling, made.partition,
         made.regressors, [made.truth],
-        metrics=validate / "fmri/metrics.csv", voxels=validate / "fmri/voxels.h5",
+        metrics=validate / "fmri/metrics.csv", trs=validate / "fmri/trs.tsv",
+        voxels=validate / "fmri/voxels.h5",
         region_table=validate / "fmri/by_region.csv", run_table=validate / "fmri/by_run.csv",
         partition_table=validate / "fmri/partition.csv", fdr_q=0.05, min_ceiling=0.1, **STATISTICS,
     )  # fmt: skip
     score_text(
         made.study, made.predictions, made.baseline, made.text,
-        metrics=validate / "text/metrics.csv", retrieved=validate / "text/retrieved.tsv",
+        metrics=validate / "text/metrics.csv", trs=validate / "text/trs.tsv",
+        retrieved=validate / "text/retrieved.tsv",
         **STATISTICS,
     )  # fmt: skip
     score_video(
         made.study, made.predictions, made.baseline,
-        metrics=validate / "video/metrics.csv", trs=validate / "video/trs.tsv", **STATISTICS,
+        metrics=validate / "video/metrics.csv", trs=validate / "video/trs.tsv",
+        series=validate / "video/series.h5", **STATISTICS,
+    )  # fmt: skip
+    decode_audio(
+        made.study, made.predictions, made.audio, folder=validate / "audio",
+        runs=made.planted.runs, seed=7, decode_from="latents", codec=LinearCodec(),
+    )  # fmt: skip
+    score_audio(
+        made.study, validate / "audio/decoded.h5", made.baseline, made.text,
+        metrics=validate / "audio/metrics.csv", trs=validate / "audio/trs.tsv",
+        clips=validate / "audio/clips.tsv", series=validate / "audio/series.h5",
+        clip_trs=8, speech="always", min_speech=0.5, **STATISTICS,
     )  # fmt: skip
     record(folder, config or {})
     return folder

@@ -67,6 +67,13 @@ IDENTIFICATION = {
     "identification_all_p": "p",
     "identification_all_top1_p": "p",
 }
+OF_TRS = {
+    "fmri": (),
+    "video": ("psnr", "ssim", "ms_ssim", "pixel_r", "edge_r"),
+    "audio": (),
+    "text": tuple(METRICS["text"]),
+}
+SERIES = {"video": ("motion_r", 144), "audio": ("log_mel_r", 64)}
 MODALITIES = ("video", "audio", "text")
 SUBSETS = [s for size in (1, 2, 3) for s in combinations(MODALITIES, size)]
 PARTS = [f"{'unique' if len(s) == 1 else 'shared'}_{'_'.join(s)}" for s in SUBSETS]
@@ -102,12 +109,37 @@ def make_validate_files(
         (folder / modality).mkdir(parents=True, exist_ok=True)
         table = _metrics(rng, modality, subjects, simulated)
         table.to_csv(folder / modality / "metrics.csv", index=False)
+        _tr_scores(rng, folder / modality, runs, subjects)
     _voxels(rng, folder / "fmri", subjects, kind, simulated)
     _fmri_tables(rng, folder / "fmri", runs, subjects, simulated)
     _sounds(rng, folder / "audio", runs, subjects)
     _films(rng, folder / "video", runs, subjects, n_examples)
     _texts(rng, folder / "text", runs, subjects)
     return folder
+
+
+def _tr_scores(
+    rng: np.random.Generator, folder: Path, runs: Sequence[str], subjects: Sequence[str]
+) -> None:
+    """Scores of single TRs, and what correlations over TRs are taken of."""
+    rows = [
+        {"run": run, "tr": tr, "source": source, "subject": subject}
+        for source, subject in [("model", ""), *(("ridge", subject) for subject in subjects)]
+        for run in runs
+        for tr in range(8)
+    ]
+    table = pd.DataFrame(rows)
+    identified = [name for name in IDENTIFICATION if not name.endswith("_p")]
+    for name in (*OF_TRS[folder.name], *identified):
+        table[name] = rng.uniform(size=len(table))
+    table.to_csv(folder / "trs.tsv", sep="\t", index=False)
+    if folder.name in SERIES:
+        metric, width = SERIES[folder.name]
+        with writing(folder / "series.h5", stage="validate") as file:
+            for source in ("original", "model"):
+                for run in runs:
+                    values = rng.standard_normal((8, width), np.float32)
+                    file[f"{metric}/{source}/shared/{run}"] = values
 
 
 def _metrics(
@@ -287,17 +319,6 @@ def _films(
     table["subject"] = subjects[0]
     table["ssim"] = rng.uniform(size=len(table))
     table.to_csv(folder / "examples.tsv", sep="\t", index=False)
-    trs = pd.DataFrame(
-        [
-            {"run": run, "tr": tr, "source": source, "subject": ""}
-            for run in runs
-            for tr in range(8)
-            for source in ("model", "from_predicted")
-        ]
-    )
-    for name in ("psnr", "ssim", "ms_ssim", "pixel_r", "edge_r"):
-        trs[name] = rng.uniform(size=len(trs))
-    trs.to_csv(folder / "trs.tsv", sep="\t", index=False)
     _picture(rng, folder / "scores.png")
 
 

@@ -13,7 +13,9 @@ with job(snakemake) as j:
         j.input.baseline,
         j.input.texts,
         metrics=j.output.metrics,
+        trs=j.output.trs,
         clips=j.output.clips,
+        series=j.output.series,
         **params,
     )
     add_singles(j.output.metrics, j.input.get("singles", []))

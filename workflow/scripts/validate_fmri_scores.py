@@ -16,6 +16,7 @@ with job(snakemake) as j:
         j.input.regressors,
         j.input.truth,
         metrics=j.output.metrics,
+        trs=j.output.trs,
         voxels=j.output.voxels,
         region_table=j.output.region_table,
         run_table=j.output.run_table,

@@ -13,6 +13,7 @@ with job(snakemake) as j:
         j.input.baseline,
         j.input.texts,
         metrics=j.output.metrics,
+        trs=j.output.trs,
         retrieved=j.output.retrieved,
         **params,
     )

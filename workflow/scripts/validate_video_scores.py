@@ -13,6 +13,7 @@ with job(snakemake) as j:
         j.input.baseline,
         metrics=j.output.metrics,
         trs=j.output.trs,
+        series=j.output.series,
         **params,
     )
     add_singles(j.output.metrics, j.input.get("singles", []))

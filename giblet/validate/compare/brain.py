@@ -9,25 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet.errors import GibletError
-from giblet.resampling import percentile_interval
-from giblet.validate.compare.paired import (
-    DOES_NOT_ADD_UP,
-    NOT_STORED,
-    ONE_BLOCK,
-    OTHER_ITEMS,
-    ROUNDING,
-    SEED,
-    Paired,
-)
+from giblet.validate.compare.paired import Paired, paired_draws, settings_of
 from giblet.validate.compare.run import Run
 from giblet.validate.fmri import score_voxels
 from giblet.validate.fmri_inputs import ceiling_of, encoded, measured_bold, opened
-from giblet.validate.settings import Settings
 from giblet.validate.statistics import centred
 from giblet.validate.testset import load_test_set, runs_of
 
 Values = NDArray[np.float64]
 
+NAMES = ("r_mean", "r_median", "r_normalised_median")
 # In the order in which `encoded` gives them; what comes after needs the regressors.
 SOURCES = ("model", "ridge", "floor_mean", "floor_shifted")
 FILES = (
@@ -40,6 +31,9 @@ Draws = dict[tuple[str, str, str], tuple[float, Values]]
 
 class Brains:
     """Draws of both runs' encoding scores; the same blocks are drawn for both."""
+
+    # Said for a score that nothing else knows either.
+    missing = ""
 
     def __init__(self, one: Run, other: Run) -> None:
         self.runs = (one, other)
@@ -56,6 +50,10 @@ class Brains:
         except GibletError as error:
             self.reason = str(error)
 
+    def has(self, name: str) -> bool:
+        """Whether a score is one of single voxels' correlations."""
+        return name in NAMES
+
     def paired(self, name: str, source: str) -> Paired:
         """Interval of the difference of a score, mean over the subjects."""
         if self.reason:
@@ -64,20 +62,7 @@ class Brains:
             {key[2]: drawn for key, drawn in draws.items() if key[:2] == (name, source)}
             for draws in self.draws
         ]
-        if not found[0] or not found[1]:
-            return Paired(reason=NOT_STORED)
-        if found[0].keys() != found[1].keys():
-            return Paired(reason=OTHER_ITEMS)
-        for run, own in zip(self.runs, found, strict=True):
-            scored = run.scores["fmri"].of_subjects(name, source)
-            for subject, (value, _) in own.items():
-                known = scored.get(subject)
-                if known is None or abs(known.value - value) > ROUNDING:
-                    return Paired(reason=DOES_NOT_ADD_UP)
-        one, other = (np.mean([draws for _, draws in own.values()], axis=0) for own in found)
-        if not len(one):
-            return Paired(reason=ONE_BLOCK)
-        return Paired(percentile_interval(other - one), len(found[0]))
+        return paired_draws(self.runs, "fmri", name, source, found)
 
 
 def encoding_draws(run: Run, statistics_of: Run) -> Draws:
@@ -88,15 +73,7 @@ def encoding_draws(run: Run, statistics_of: Run) -> Draws:
     statistics_of
         The run whose settings of the bootstrap are used, the same for both.
     """
-    settings = Settings(
-        seed=SEED,
-        n_permutations=0,
-        n_bootstrap=int(statistics_of.statistic("n_bootstrap")),
-        block_trs=int(statistics_of.statistic("block_trs")),
-        min_shift_s=0,
-        min_distance_s=0,
-        min_ceiling=statistics_of.statistic("min_ceiling"),
-    )
+    settings = settings_of(statistics_of)
     out: Draws = {}
     study, predictions, baseline, ceiling, partition = (run.folder / Path(f) for f in FILES)
     with opened(study, predictions, baseline, ceiling, partition, []) as files:

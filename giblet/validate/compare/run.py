@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from giblet.validate.report.files import read_table
 from giblet.validate.report.study import METRIC_COLUMNS, METRIC_TEXT
 from giblet.validate.report.verdicts import Scores
 from giblet.validate.report.words import MODALITIES
+from giblet.validate.testset import TestSet
 
 # Where settings of the statistics are when the run has left no record of its configuration.
 STATISTICS = {"block_trs": 10, "n_bootstrap": 1000, "min_ceiling": 0.1}
@@ -64,6 +66,13 @@ class Run:
             str(run): np.sort(part["tr"].to_numpy(np.int64))
             for run, part in test.groupby("run", sort=False)
         }
+
+    def test_set(self) -> TestSet:
+        """The test TRs, laid out as when they were scored."""
+        trs = self.test_trs()
+        n_trs = tuple(self.runs()[run] for run in trs)
+        tr_s = Fraction(self.tr_s).limit_denominator(10**6)
+        return TestSet(tuple(trs), n_trs, tuple(trs.values()), tr_s, self.subjects)
 
 
 def open_run(folder: str | Path) -> Run:

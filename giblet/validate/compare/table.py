@@ -15,8 +15,10 @@ from giblet.validate.compare.changes import (
     settings_changed,
     versions_changed,
 )
-from giblet.validate.compare.paired import ITEMS, OTHER_ITEMS, Items, Paired, same_test_trs
+from giblet.validate.compare.items import CLIPS, TRS, Items
+from giblet.validate.compare.paired import NOT_STORED, OF_P, OTHER_ITEMS, Paired, same_test_trs
 from giblet.validate.compare.run import Run, check_same_study, open_run, other_study
+from giblet.validate.compare.series import Series
 from giblet.validate.report.words import HEADLINES, MODALITIES, MODALITY_NAMES, SOURCES, metric
 
 OTHER_STUDY = "the runs are of different studies"
@@ -170,6 +172,17 @@ def _pairing(one: Run, other: Run, modality: str, differs: bool) -> Callable[[st
     if differs or not same_test_trs(one, other):
         reason = OTHER_STUDY if differs else OTHER_ITEMS
         return lambda name, source: Paired(reason=reason)
-    if modality in ITEMS:
-        return Items(one, other, modality).paired
-    return Brains(one, other).paired
+    kept: list[Items | Series | Brains] = [Items(one, other, modality, TRS)]
+    if modality == "audio":
+        kept.append(Items(one, other, modality, CLIPS))
+    kept.append(Brains(one, other) if modality == "fmri" else Series(one, other, modality))
+
+    def paired(name: str, source: str) -> Paired:
+        if name.endswith("_p"):
+            return Paired(reason=OF_P)
+        for items in kept:
+            if items.has(name):
+                return items.paired(name, source)
+        return Paired(reason=next((i.missing for i in kept if i.missing), NOT_STORED))
+
+    return paired

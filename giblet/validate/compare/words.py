@@ -42,8 +42,8 @@ def summary(found: Comparison) -> list[str]:
         without = sum(not row.same and not row.verdict for row in found.rows)
         if without:
             out.append(
-                f"{without} further differences have no interval (scores of single items are not "
-                "kept, or not the same)."
+                f"{without} further differences have no interval (p values, counts of decisions, "
+                "or scores of single items that are not kept or not the same)."
             )
     for name, missing in ((found.other.name, found.only_one), (found.one.name, found.only_other)):
         if missing:

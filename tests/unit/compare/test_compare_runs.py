@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,15 +30,22 @@ def row(found, metric, source, modality=None):
 
 
 @pytest.mark.parametrize(
-    ("metric", "source"),
+    ("modality", "metric", "source"),
     [
-        ("r_mean", "model"), ("r_median", "model"), ("r_normalised_median", "model"),
-        ("psnr", "model"), ("psnr", "from_bold"), ("pixel_r", "from_bold"),
-        ("retrieval_median_rank", "from_bold"), ("retrieval_top5", "model"),
+        ("fmri", "r_mean", "model"), ("fmri", "r_median", "model"),
+        ("fmri", "r_normalised_median", "model"), ("fmri", "identification_all_pairwise", "model"),
+        ("video", "psnr", "model"), ("video", "psnr", "from_bold"),
+        ("video", "pixel_r", "from_bold"), ("video", "motion_r", "from_bold"),
+        ("video", "identification_top1", "from_bold"),
+        ("video", "identification_pairwise", "from_bold"),
+        ("audio", "log_spectral_distance", "from_bold"), ("audio", "log_mel_r", "from_bold"),
+        ("audio", "log_mel_r", "model"), ("audio", "identification_all_top1", "from_bold"),
+        ("text", "retrieval_median_rank", "from_bold"), ("text", "retrieval_top5", "model"),
+        ("text", "retrieval_far_top1", "from_bold"), ("text", "identification_rank", "from_bold"),
     ],
 )  # fmt: skip
-def test_a_noisier_network_is_worse_beyond_the_interval(found, metric, source):
-    one = row(found, metric, source)
+def test_a_noisier_network_is_worse_beyond_the_interval(found, modality, metric, source):
+    one = row(found, metric, source, modality)
     assert one.verdict == "worse"
     assert one.interval[0] <= one.difference <= one.interval[1]
 
@@ -59,10 +67,58 @@ def test_values_are_those_of_the_tables(runs, found):
             assert getattr(row(found, metric, "model", "fmri"), at) == pooled[metric, "model"]
 
 
-def test_score_without_items_has_no_interval_and_says_so(found):
-    one = row(found, "identification_pairwise", "from_bold", "video")
+def test_every_mean_median_and_correlation_of_the_network_has_an_interval(found):
+    without = {r.metric for r in found.rows if r.source == "model" and r.reason}
+    of_fmri = {"share_significant", "n_above_ceiling", "r_over_true_ceiling", "delay_abs_error_s"}
+    of_fmri |= {"below_ridge", "clearly_below_ridge", "power"}
+    of_fmri |= {"false_discovery_fraction", "n_false_discoveries"}
+    assert {name for name in without if not name.endswith("_p")} <= of_fmri
+
+
+@pytest.mark.parametrize(
+    ("metric", "reason"),
+    [
+        ("share_significant", "scores of single items are not kept"),
+        ("identification_p", "a p has no interval"),
+    ],
+)
+def test_score_without_items_has_no_interval_and_says_so(found, metric, reason):
+    one = row(found, metric, "model", "fmri")
     assert one.verdict == ""
-    assert one.reason == "scores of single items are not kept"
+    assert one.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("file", "modality", "metric"),
+    [
+        ("text/trs.tsv", "text", "identification_top1"),
+        ("video/series.h5", "video", "motion_r"),
+        ("audio/series.h5", "audio", "log_mel_r"),
+    ],
+)
+def test_results_without_the_items_say_which_file_is_not_there(
+    runs, tmp_path, file, modality, metric
+):
+    shutil.copytree(runs.good, tmp_path / "early")
+    (tmp_path / "early/validate" / file).unlink()
+    one = row(compare_runs(tmp_path / "early", runs.worse), metric, "model", modality)
+    assert f"{file} is not there" in one.reason
+    assert one.verdict == ""
+
+
+def test_series_of_other_scores_or_trs_are_not_believed(runs, tmp_path):
+    for name, change, reason in (
+        ("noise", lambda v: v + np.random.default_rng(0).normal(size=v.shape), "do not add up"),
+        ("fewer", lambda v: v[:-1], "not scored on the same test TRs"),
+    ):
+        shutil.copytree(runs.good, tmp_path / name)
+        with h5py.File(tmp_path / name / "validate/audio/series.h5", "r+") as file:
+            runs_of_model = file["log_mel_r/model/shared"]
+            changed = change(runs_of_model["run-1"][:])
+            del runs_of_model["run-1"]
+            runs_of_model["run-1"] = changed
+        one = row(compare_runs(tmp_path / name, runs.worse), "log_mel_r", "model", "audio")
+        assert reason in one.reason
 
 
 def test_the_other_way_round_everything_changes_sign(runs, found):

@@ -59,6 +59,7 @@ def test_embedding_is_that_of_clips_own_preprocessing(folder):
 
 def test_moments_are_identified_by_what_they_show(inputs, folder, tmp_path):
     paths = {"metrics": tmp_path / "metrics.csv", "trs": tmp_path / "trs.tsv"}
+    paths["series"] = tmp_path / "series.h5"
     study = (inputs.study, inputs.predictions, inputs.baseline)
     score_video(*study, **paths, **STATISTICS, clip=f"hf:{folder}")
     table = pd.read_csv(paths["metrics"])

@@ -46,7 +46,8 @@ def tables(inputs, tmp_path_factory):
     scored_text(inputs, folders["text"])
     from giblet.validate.video import score_video
 
-    paths = {name: folders["video"] / f"{name}.csv" for name in ("metrics", "trs")}
+    paths = {name: folders["video"] / name for name in ("trs", "series")}
+    paths["metrics"] = folders["video"] / "metrics.csv"
     score_video(inputs.study, inputs.predictions, inputs.baseline, **paths, **STATISTICS)
     return {name: pd.read_csv(folder / "metrics.csv") for name, folder in folders.items()}
 

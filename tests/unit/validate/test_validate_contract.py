@@ -30,6 +30,7 @@ def written(inputs, tmp_path_factory):
         inputs.regressors,
         [inputs.truth],
         metrics=folder / "fmri" / "metrics.csv",
+        trs=folder / "fmri" / "trs.tsv",
         voxels=folder / "fmri" / "voxels.h5",
         region_table=folder / "fmri" / "by_region.csv",
         run_table=folder / "fmri" / "by_run.csv",
@@ -44,6 +45,7 @@ def written(inputs, tmp_path_factory):
         inputs.baseline,
         inputs.text,
         metrics=folder / "text" / "metrics.csv",
+        trs=folder / "text" / "trs.tsv",
         retrieved=folder / "text" / "retrieved.tsv",
         **STATISTICS,
     )
@@ -73,10 +75,12 @@ def promised(tmp_path_factory):
     "name",
     [
         "fmri/metrics.csv",
+        "fmri/trs.tsv",
         "fmri/by_region.csv",
         "fmri/by_run.csv",
         "fmri/partition.csv",
         "text/metrics.csv",
+        "text/trs.tsv",
         "text/retrieved.tsv",
         "text/by_region.csv",
         "text/region_sentences.tsv",

@@ -55,6 +55,7 @@ def audio(inputs, tmp_path_factory):
 def scored_audio(inputs, decoded, folder, **changed):
     options = {"clip_trs": 8, "speech": "auto", "min_speech": 0.5, **STATISTICS, **changed}
     paths = {"metrics": folder / "metrics.csv", "clips": folder / "clips.tsv"}
+    paths |= {"trs": folder / "trs.tsv", "series": folder / "series.h5"}
     score_audio(inputs.study, decoded, inputs.baseline, inputs.text, **paths, **options)
     return folder
 
@@ -63,12 +64,14 @@ def scored_audio(inputs, decoded, folder, **changed):
 def video(inputs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("video")
     paths = {"metrics": folder / "metrics.csv", "trs": folder / "trs.tsv"}
+    paths["series"] = folder / "series.h5"
     score_video(inputs.study, inputs.predictions, inputs.baseline, **paths, **STATISTICS)
     return folder
 
 
 def scored_text(inputs, folder):
     paths = {"metrics": folder / "metrics.csv", "retrieved": folder / "retrieved.tsv"}
+    paths["trs"] = folder / "trs.tsv"
     score_text(
         inputs.study, inputs.predictions, inputs.baseline, inputs.text, **paths, **STATISTICS
     )
@@ -407,7 +410,7 @@ def test_frames_of_another_size_are_refused(inputs, tmp_path):
         del file["runs/run-1/video/model/shared"]
         file["runs/run-1/video/model/shared"] = np.zeros((30, 2, 9, 16, 3), np.uint8)
     bad = replace(inputs, predictions=tmp_path / "predictions.h5")
-    paths = {"metrics": tmp_path / "m.csv", "trs": tmp_path / "t.tsv"}
+    paths = {"metrics": tmp_path / "m.csv", "trs": tmp_path / "t.tsv", "series": tmp_path / "s.h5"}
     with pytest.raises(ValidationError, match=r"shape \(2, 9, 16, 3\), the study's \(2, 12, 16"):
         score_video(bad.study, bad.predictions, bad.baseline, **paths, **STATISTICS)
 

@@ -100,6 +100,7 @@ def test_retrieval_figure(files, tmp_path):
 def drawn(inputs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("video")
     paths = {"metrics": folder / "metrics.csv", "trs": folder / "trs.tsv"}
+    paths["series"] = folder / "series.h5"
     score_video(inputs.study, inputs.predictions, inputs.baseline, **paths, **STATISTICS)
     options = {
         "runs": inputs.planted.runs,

@@ -22,6 +22,7 @@ def score(inputs, folder, statistics, *, truth=True, **changed):
     folder.mkdir(parents=True, exist_ok=True)
     paths = {
         "metrics": folder / "metrics.csv",
+        "trs": folder / "trs.tsv",
         "voxels": folder / "voxels.h5",
         "region_table": folder / "by_region.csv",
         "run_table": folder / "by_run.csv",

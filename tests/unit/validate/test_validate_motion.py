@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from giblet.validate.motion import motion_energy, motion_r
+from giblet.validate.motion import motion_energy, motion_series
 from giblet.validate.settings import Settings
 from giblet.validate.testset import TestSet
+from giblet.validate.tr_series import series_r
 
 GRID = (2, 2)
 SETTINGS = Settings(0, 100, 100, 4, 3.0, 3.0)
@@ -17,6 +18,10 @@ SETTINGS = Settings(0, 100, 100, 4, 3.0, 3.0)
 def made(*lengths):
     trs = np.concatenate([100 * k + np.arange(n) for k, n in enumerate(lengths)])
     return TestSet(("run-1",), (1000,), (trs,), Fraction(3, 2), ("sub-01",))
+
+
+def motion_r(true, frames, tests):
+    return series_r(*(motion_series(f, tests, GRID) for f in (true, frames)), tests, SETTINGS)
 
 
 def film(n, per_tr=2, seed=0):
@@ -46,7 +51,7 @@ def test_long_films_are_done_in_pieces(monkeypatch):
 def test_r_is_scipys_over_time_within_a_segment():
     true, other = film(30, seed=1), film(30, seed=2)
     mixed = ((true.astype(int) + other) // 2).astype(np.uint8)
-    r, draws, n = motion_r(true, mixed, made(30), SETTINGS, GRID)
+    r, draws, n = motion_r(true, mixed, made(30))
     x, y = motion_energy(true, GRID), motion_energy(mixed, GRID)
     expected = [stats.pearsonr(x[:, k], y[:, k]).statistic for k in range(4)]
     assert r == pytest.approx(np.mean(expected), abs=1e-9)
@@ -57,23 +62,23 @@ def test_r_is_scipys_over_time_within_a_segment():
 def test_the_same_film_is_perfect_even_with_its_brightness_turned_round():
     true = film(20)
     tests = made(12, 8)
-    assert motion_r(true, true, tests, SETTINGS, GRID)[0] == pytest.approx(1)
-    assert motion_r(true, 255 - true, tests, SETTINGS, GRID)[0] == pytest.approx(1)
-    assert motion_r(true, true, tests, SETTINGS, GRID)[2] == 18
+    assert motion_r(true, true, tests)[0] == pytest.approx(1)
+    assert motion_r(true, 255 - true, tests)[0] == pytest.approx(1)
+    assert motion_r(true, true, tests)[2] == 18
 
 
 def test_cuts_between_segments_are_no_motion():
     true = film(20)
     jump = true.copy()
     jump[12:] = 255 - jump[12:]
-    assert motion_r(true, jump, made(12, 8), SETTINGS, GRID)[0] == pytest.approx(1)
-    assert motion_r(true, jump, made(20), SETTINGS, GRID)[0] < 0.99
+    assert motion_r(true, jump, made(12, 8))[0] == pytest.approx(1)
+    assert motion_r(true, jump, made(20))[0] < 0.99
 
 
 def test_a_still_picture_has_none_and_a_still_film_nothing_to_match():
     true = film(20)
     still = np.broadcast_to(true[:1, :1], true.shape)
-    assert motion_r(true, still, made(20), SETTINGS, GRID)[0] == 0
-    r, draws, n = motion_r(still, true, made(20), SETTINGS, GRID)
+    assert motion_r(true, still, made(20))[0] == 0
+    r, draws, n = motion_r(still, true, made(20))
     assert np.isnan(r)
     assert (len(draws), n) == (0, 0)
