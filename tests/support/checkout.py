@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -23,6 +24,11 @@ PARTS = (
     "pyproject.toml",
 )
 TINY = ("--configfile", "config/datasets/tiny.yaml")
+
+
+def heed_interrupts() -> None:
+    """Undo that a shell had tests which it runs in the background ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Planner:
@@ -86,7 +92,7 @@ class Checkout:
         return Checkout(folder)
 
     def start(self, *arguments: str, cores: int = 2, **extra: str) -> subprocess.Popen[str]:
-        """Start ``snakemake`` in the copy without waiting."""
+        """Start ``snakemake`` in the copy without waiting; it leads a group, as on a terminal."""
         return subprocess.Popen(
             [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments],
             cwd=self.folder,
@@ -94,6 +100,8 @@ class Checkout:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            process_group=0,
+            preexec_fn=heed_interrupts,
         )
 
     def snakemake(self, *arguments: str, cores: int = 2, **extra: str) -> tuple[int, str]:

@@ -9,10 +9,13 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from giblet.errors import TrainError
 from giblet.train.launch import plan_of
+from giblet.train.stopping import SAME_S
+from tests.support.checkout import heed_interrupts
 from tests.support.networks import NETWORK, TRAINING
 from tests.support.processes import ROOT, clean_environment, ended
 from tests.support.study_files import make_study
@@ -101,6 +104,7 @@ class Rule:
         return subprocess.Popen(
             [sys.executable, "-c", SCRIPT, str(self.folder / "job.json")], cwd=ROOT, text=True,
             env=clean_environment(**more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            process_group=0, preexec_fn=heed_interrupts,
         )  # fmt: skip
 
     def progress(self):
@@ -135,6 +139,93 @@ def test_a_job_that_is_asked_to_stop_ends_with_75_and_says_so(tmp_path, resource
     assert not (tmp_path / "small" / "model.safetensors").exists()
     if resources:
         assert log.startswith("2 processes, 1 threads each: ")
+
+
+@pytest.mark.parametrize("resources", [{}, {"tasks": 2}], ids=["one", "two"])
+def test_ctrl_c_ends_a_job_with_a_checkpoint(tmp_path, resources):
+    rule = Rule(tmp_path, **resources)
+    process = rule.start()
+    rule.until_step(process)
+    os.killpg(process.pid, signal.SIGINT)
+    status, out = ended(process)
+    log = rule.log.read_text()
+    assert status == 75, out + log
+    (step,) = re.findall(r"stopped by SIGINT after step (\d+) of 400; run again to go on", out)
+    assert "Traceback" not in log + out
+    assert list(tmp_path.glob(f"checkpoints/*/step-{int(step):08d}.safetensors"))
+
+
+def test_a_second_ctrl_c_ends_processes_that_wait_for_one_that_hangs(tmp_path):
+    rule = Rule(tmp_path, tasks=2)
+    process = rule.start()
+    first = rule.until_step(process)["pid"]
+    others = [p.pid for p in psutil.Process(process.pid).children(recursive=True)]
+    (second,) = [pid for pid in others if pid != first and is_worker(pid)]
+    os.kill(second, signal.SIGSTOP)
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(1.5 * SAME_S)
+    assert process.poll() is None
+    began = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    status, out = ended(process)
+    os.kill(second, signal.SIGCONT)
+    assert status == 1
+    assert time.monotonic() - began < 10
+    said = "TrainError: interrupted a second time, and ended at once; the last checkpoint is kept"
+    assert said in out
+    assert "Traceback" not in rule.log.read_text() + out
+    assert rule.progress()["state"] == "failed"
+    deadline = time.monotonic() + 20
+    while is_worker(first) or is_worker(second):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def is_worker(pid):
+    try:
+        return b"giblet.train.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+WAITING = """
+import time
+from giblet.train.stopping import Asked
+with Asked() as asked:
+    print("ready", flush=True)
+    while True:
+        time.sleep(0.01)
+"""
+
+
+def test_copies_of_one_ctrl_c_are_one_and_a_second_ends_a_process():
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITING], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        preexec_fn=heed_interrupts,
+    )  # fmt: skip
+    assert process.stdout.readline() == "ready\n"
+    for number in (signal.SIGUSR1, signal.SIGINT, signal.SIGINT, signal.SIGTERM):
+        process.send_signal(number)
+        time.sleep(0.1)
+    time.sleep(1.5 * SAME_S)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == -signal.SIGINT
+    process.stdout.close()
+
+
+def test_a_ctrl_c_that_was_to_be_ignored_is():
+    ignoring = subprocess.Popen(
+        [sys.executable, "-c", WAITING], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )  # fmt: skip
+    assert ignoring.stdout.readline() == "ready\n"
+    for _ in range(2):
+        ignoring.send_signal(signal.SIGINT)
+        time.sleep(1.2 * SAME_S)
+    assert ignoring.poll() is None
+    ignoring.kill()
+    ignoring.communicate()
 
 
 def test_workers_go_when_their_job_is_killed_and_its_log_is_whole(tmp_path):
