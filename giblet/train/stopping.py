@@ -19,11 +19,13 @@ SAME_S = 1.0
 
 
 def heeded() -> list[signal.Signals]:
-    """Those of `SIGNALS` that whoever started this process did not have it ignore.
+    """Those of `SIGNALS` that ask for a stop here.
 
-    A shell without job control has what it starts with ``&`` ignore Ctrl-C.
+    A shell without job control has what it starts with ``&`` ignore Ctrl-C, and means it. Slurm's
+    signals mean this process even where those above it ignore them to survive.
     """
-    return [sign for sign in SIGNALS if signal.getsignal(sign) is not signal.SIG_IGN]
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    return [sign for sign in SIGNALS if not (ignored and sign == signal.SIGINT)]
 
 
 class Interrupts:

@@ -14,7 +14,7 @@ import pytest
 
 from giblet.errors import TrainError
 from giblet.train.launch import plan_of
-from giblet.train.stopping import SAME_S
+from giblet.train.stopping import SAME_S, SIGNALS
 from tests.support.checkout import heed_interrupts
 from tests.support.networks import NETWORK, TRAINING
 from tests.support.processes import ROOT, clean_environment, ended
@@ -99,12 +99,12 @@ class Rule:
             "log": {"log": str(self.log)}, "resources": resources,
         }  # fmt: skip
 
-    def start(self, **more):
+    def start(self, before=heed_interrupts, **more):
         (self.folder / "job.json").write_text(json.dumps(self.given))
         return subprocess.Popen(
             [sys.executable, "-c", SCRIPT, str(self.folder / "job.json")], cwd=ROOT, text=True,
             env=clean_environment(**more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            process_group=0, preexec_fn=heed_interrupts,
+            process_group=0, preexec_fn=before,
         )  # fmt: skip
 
     def progress(self):
@@ -214,18 +214,22 @@ def test_copies_of_one_ctrl_c_are_one_and_a_second_ends_a_process():
     process.stdout.close()
 
 
-def test_a_ctrl_c_that_was_to_be_ignored_is():
-    ignoring = subprocess.Popen(
-        [sys.executable, "-c", WAITING], cwd=ROOT, stdout=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
-    )  # fmt: skip
-    assert ignoring.stdout.readline() == "ready\n"
-    for _ in range(2):
-        ignoring.send_signal(signal.SIGINT)
-        time.sleep(1.2 * SAME_S)
-    assert ignoring.poll() is None
-    ignoring.kill()
-    ignoring.communicate()
+def ignore_all():
+    for sign in SIGNALS:
+        signal.signal(sign, signal.SIG_IGN)
+
+
+def test_a_ctrl_c_that_was_to_be_ignored_is_but_not_what_a_cluster_sends(tmp_path):
+    rule = Rule(tmp_path, tasks=2)
+    process = rule.start(ignore_all)
+    rule.until_step(process)
+    os.killpg(process.pid, signal.SIGINT)
+    step = rule.progress()["step"]
+    rule.until_step(process, step + 20)
+    process.send_signal(signal.SIGUSR1)
+    status, out = ended(process)
+    assert status == 75, out + rule.log.read_text()
+    assert "stopped by SIGUSR1" in out
 
 
 def test_workers_go_when_their_job_is_killed_and_its_log_is_whole(tmp_path):
