@@ -91,8 +91,16 @@ class Checkout:
         shutil.copytree(self.folder, folder, symlinks=True)
         return Checkout(folder)
 
-    def start(self, *arguments: str, cores: int = 2, **extra: str) -> subprocess.Popen[str]:
-        """Start ``snakemake`` in the copy without waiting; it leads a group, as on a terminal."""
+    def start(
+        self, *arguments: str, cores: int = 2, leads: bool = False, **extra: str
+    ) -> subprocess.Popen[str]:
+        """Start ``snakemake`` in the copy without waiting.
+
+        Parameters
+        ----------
+        leads
+            A group of processes of its own, as one that a terminal's shell starts.
+        """
         return subprocess.Popen(
             [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments],
             cwd=self.folder,
@@ -100,8 +108,8 @@ class Checkout:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            process_group=0,
-            preexec_fn=heed_interrupts,
+            process_group=0 if leads else None,
+            preexec_fn=heed_interrupts if leads else None,
         )
 
     def snakemake(self, *arguments: str, cores: int = 2, **extra: str) -> tuple[int, str]:

@@ -68,7 +68,7 @@ def test_ctrl_c_leaves_a_checkpoint_of_the_training(finished, tmp_path, processe
     (checkout.folder / PROGRESS).unlink()
     also = (*LONG, *TINY, "--set-resources", f"train_network:tasks={processes}")
     for resumed_after in (0, 1):
-        process = checkout.start(f"{TRAINED}/metrics.json", *also)
+        process = checkout.start(f"{TRAINED}/metrics.json", *also, leads=True)
         deadline = time.monotonic() + 300
         while step_of(checkout) <= resumed_after:
             assert process.poll() is None, process.stdout.read()
