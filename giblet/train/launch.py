@@ -17,22 +17,19 @@ import json
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from giblet.errors import Stopped, TrainError
 from giblet.jobs import THREAD_VARIABLES
 from giblet.store import provenance, replacing
 from giblet.train.progress import progress_path, write_progress
-from giblet.train.stopping import SIGNALS
+from giblet.train.stopping import passing_on
 
 FINAL = ("stopped", "failed", "finished")
 # What a process says of itself, and what srun says of one that could not.
@@ -215,7 +212,7 @@ def _run(command: list[str], plan: Plan, log: Path, progress: Path) -> None:
             f"{command[0]}: cannot be started ({error}): is it on the PATH?"
         ) from error
     try:
-        with _passing_on(child):
+        with passing_on(child, srun="srun" in Path(command[0]).name) as interrupts:
             status = child.wait()
     finally:
         if child.poll() is None:
@@ -226,29 +223,15 @@ def _run(command: list[str], plan: Plan, log: Path, progress: Path) -> None:
     found = _progress(progress)
     if found.get("state") == "stopped":
         raise Stopped(found["message"])
-    if status == Stopped.exit_status:
+    if status == Stopped.exit_status and not interrupts.again:
         raise Stopped("stopped before the first step; run again")
-    cause = _cause(log, before) or f"{command[0]} ended with exit status {status}"
+    cause = "interrupted a second time, and ended at once" if interrupts.again else ""
+    cause = cause or _cause(log, before) or f"{command[0]} ended with exit status {status}"
     if found and found["state"] not in FINAL:
         write_progress(progress, {**found, "state": "failed", "message": cause})
     if "Error: " not in cause:  # it was killed, which says nothing against trying again
         cause += "; the last checkpoint is kept, run again to go on from it"
     raise TrainError(cause)
-
-
-@contextmanager
-def _passing_on(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Send the signals that ask for a stop on to the child."""
-
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        child.send_signal(number)
-
-    before = {sign: signal.signal(sign, pass_on) for sign in SIGNALS}
-    try:
-        yield
-    finally:
-        for sign, handler in before.items():
-            signal.signal(sign, handler)
 
 
 def _progress(path: Path) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """``torchrun`` on one machine, without its many lines when a process ends.
 
 ``python -m giblet.train.spawn N ARGUMENTS`` starts N times ``giblet.train.worker ARGUMENTS``,
-passes SIGTERM and SIGUSR1 on to them and waits until they have written a checkpoint. Ends with
-75 (EX_TEMPFAIL) when they were stopped.
+passes SIGINT, SIGTERM and SIGUSR1 on to them and waits until they have written a checkpoint. Ends
+with 75 (EX_TEMPFAIL) when they were stopped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import psutil
 from giblet.errors import Stopped
 from giblet.jobs import stop_with_parent
 from giblet.train.place import host_name
-from giblet.train.stopping import SIGNALS
+from giblet.train.stopping import heeded
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     exit status: 0, 75 when they were stopped, or 1
     """
     number, *rest = sys.argv[1:] if argv is None else argv
+    asked = pass_on(heeded())
     stop_with_parent()
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
     # The workers say themselves what went wrong.
@@ -49,9 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         rdzv_endpoint="localhost:0",
         max_restarts=0,
         # At the others the launcher would give up at the second signal, workers or not.
-        signals_to_handle="SIGINT",
+        signals_to_handle="SIGQUIT",
     )
-    asked = pass_on(SIGNALS)
+    if asked:
+        return Stopped.exit_status
     try:
         elastic_launch(config, sys.executable)("-m", "giblet.train.worker", *rest)
     except SignalException:

@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import sys
 import traceback
 import warnings
@@ -46,6 +47,9 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Train as one of the processes; ends this process with its exit status."""
     given = arguments(argv)
+    # Until training takes steps, which can be gone on from, Ctrl-C ends it without many words.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     if given.start:
         stop_with_parent()
     # Has to be in the environment before torch is loaded.

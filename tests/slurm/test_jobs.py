@@ -1,12 +1,11 @@
 """What users of the profile see: jobs that work, and jobs that end as jobs on clusters do."""
 
-import re
 from functools import cache
 
 import pytest
 
 from tests.slurm.cluster import run
-from tests.slurm.workflow import described, finish, slurm_ids, start
+from tests.slurm.workflow import described, slurm_ids, start
 
 pytestmark = [
     pytest.mark.slurm,
@@ -16,17 +15,9 @@ pytestmark = [
 ]
 
 ON_CPU = "--config train={'device':'cpu'}"
-ENDLESS = "--config train={'steps':100000,'eval_every':50000,'checkpoint_every':50000}"
 NETWORK = "results/tiny/train/giblet/seed-2026/metrics.json"
 # name -> target, further arguments, environment. They wait for Slurm together, to save time.
 RUNS = {
-    # Two minutes, and a signal in time: sent some half a minute before.
-    "time limit": (
-        NETWORK,
-        "--retries 0 --set-resources train_network:runtime=2 "
-        f"train_network:slurm_extra='--signal=USR1@20' {ENDLESS}",
-        {},
-    ),
     "bad partition": (
         "results/tiny/brain/ceiling.h5",
         "--forcerun brain_ceiling --retries 0",
@@ -66,14 +57,14 @@ def ends(trained, tmp_path_factory):
     }
     features = checkouts["damaged input"].folder / "results/tiny/features/run-1/audio.h5"
     features.write_bytes(features.read_bytes()[:1000])
-    processes = {
+    workflows = {
         name: start(checkouts[name], target, *arguments.split(), **variables)
         for name, (target, arguments, variables) in RUNS.items()
     }
 
     @cache
     def end_of(name):
-        return checkouts[name], *finish(processes[name])
+        return checkouts[name], *workflows[name].finish()
 
     return end_of
 
@@ -136,14 +127,3 @@ def test_a_gpu_is_asked_for_and_given(ends, way, key):
     job = described(slurm_ids(output)[0])
     assert job[key] in ("gres:gpu:1", "gpu:1")
     assert job["JOB_GRES"] == "gpu:1"
-
-
-def test_a_training_is_told_before_its_time_is_up(ends):
-    checkout, code, output = ends("time limit")
-    assert code == 1
-    (job,) = slurm_ids(output)
-    assert described(job)["JobState"] == "FAILED", "it was killed at its limit"
-    (said,) = set(re.findall(r"stopped by SIGUSR1 after step \d+ of 100000", output))
-    step = int(said.split()[5])
-    checkpoints = (checkout.folder / "results/tiny/train/.checkpoints").glob("*/step-*")
-    assert f"step-{step:08d}.safetensors" in {path.name for path in checkpoints}

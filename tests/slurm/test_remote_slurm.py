@@ -77,8 +77,10 @@ def started_training(login, name, folder="giblet", seconds=180):
     return step
 
 
-def jobs():
-    return slurm.run("squeue", "--noheader", "--format=%A %T").split()
+def jobs(name):
+    """Those of one run; others may be there."""
+    listed = slurm.run("squeue", "--noheader", "--format=%A %T %j %Z").splitlines()
+    return [line for line in listed if name in line]
 
 
 def test_jobs_go_through_slurm_where_it_is(login, name, capsys):
@@ -95,13 +97,13 @@ def test_jobs_go_through_slurm_where_it_is(login, name, capsys):
 def test_cancel_takes_the_jobs_along(login, loop, name, capsys):
     assert login.remote("train", "--name", name, *QUICK, "--config", "sleep_s=600") == 0
     started_training(login, name)
-    assert jobs()
+    assert jobs(name)
     capsys.readouterr()
     assert login.remote("cancel", "--name", name) == 0
     assert "after the interrupt" in capsys.readouterr().out
     assert status_of(login, capsys, "--name", name)["state"] == "cancelled"
     deadline = time.monotonic() + 60
-    while jobs() or processes_of(loop, name):
+    while jobs(name) or processes_of(loop, name):
         assert time.monotonic() < deadline, slurm.run("squeue")
         time.sleep(0.5)
 
@@ -138,5 +140,5 @@ def test_a_run_that_is_a_job_is_cancelled_by_an_interrupt(login, loop, without_t
     assert login.remote("cancel", "--name", name, *without_tmux) == 0
     assert "after the interrupt" in capsys.readouterr().out
     assert (step.parent / "stopped").exists()
-    assert not jobs()
+    assert not jobs(name)
     assert status_of(login, capsys, "--name", name, *without_tmux)["state"] == "cancelled"

@@ -1,19 +1,17 @@
 """Training on nodes that are taken away: it goes on from where it was, to the same losses."""
 
 import json
-import os
 import re
-import subprocess
 import time
-from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from tests.slurm.cluster import run, wait_for
-from tests.slurm.workflow import described, finish, slurm_ids, start, wait_for_job
+from tests.slurm.disturbances import ENOUGH, STEPS, hang, kill_a_rank, preempt, small_disk
+from tests.slurm.workflow import described, slurm_ids, start, wait_for_job
 from tests.support.processes import losses
 
 pytestmark = [
@@ -26,17 +24,43 @@ pytestmark = [
 TRAINED = "results/tiny/train/giblet/seed-2026"
 METRICS = f"{TRAINED}/metrics.json"
 LOG = "logs/tiny/train/giblet_seed-2026.log"
-# Long enough to be disturbed in.
-LONG = ("--config", "train={'steps': 30, 'eval_every': 10, 'checkpoint_every': 2}")
+# Long enough to be disturbed in, on nodes whose GPUs lead nowhere.
+LONG = (
+    "--config",
+    f"train={{'steps': {STEPS}, 'eval_every': 8, 'checkpoint_every': 2, 'device': 'cpu'}}",
+)
 TWO_NODES = {"GIBLET_SLURM_NODES": "2"}
+# In place of all that the profile sets: three minutes, and a signal in time, which Slurm may send
+# up to a minute earlier than asked.
+LIMITED = ("train_network:runtime=3", "train_network:mem_mb=4000")
+LIMITED += ("train_network:slurm_extra='--signal=USR1@60'",)
+ENDLESS = ("--config", "train={'steps': 100000, 'eval_every': 50000, 'checkpoint_every': 50000}")
+# name -> arguments, environment. They train at the same time, to save some.
+RUNS = {
+    "limited": ((*ENDLESS, "--retries", "0", "--set-resources", *LIMITED), {}),
+    "alone": (LONG, {}),
+    "nodes": (LONG, TWO_NODES),
+    "processes": ((*LONG, "--set-resources", "train_network:tasks=2"), {}),
+    "taken": (
+        (*LONG, "--retries", "1"),
+        {
+            "GIBLET_SLURM_PARTITION": "low",
+            "GIBLET_SLURM_EXTRA": "--nodelist=n2",
+            "GIBLET_SLURM_GPUS": "1",
+        },
+    ),
+    "timed": ((*LONG, "--retries", "1"), {}),
+    "overdue": ((*LONG, "--retries", "1"), {}),
+    "filled": ((*LONG, "--retries", "0"), {}),
+}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def untrained(trained, tmp_path_factory):
     """Makes copies of the trained checkout without the network."""
 
-    def make():
-        checkout = trained.copy(tmp_path_factory.mktemp("untrained") / "giblet")
+    def make(name):
+        checkout = trained.copy(tmp_path_factory.mktemp(name) / "giblet")
         for path in (checkout.folder / TRAINED).iterdir():
             path.unlink()
         (checkout.folder / LOG).with_suffix(".progress.json").unlink(missing_ok=True)
@@ -46,21 +70,69 @@ def untrained(trained, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(idle, trained, tmp_path_factory):
-    """Trainings in peace, in one process and on two nodes; they end while others are disturbed."""
-    runs = {}
-    for nodes in (1, 2):
-        checkout = trained.copy(tmp_path_factory.mktemp("undisturbed") / "giblet")
-        runs[nodes] = checkout, start(checkout, METRICS, *LONG, GIBLET_SLURM_NODES=str(nodes))
+def runs(idle, untrained):
+    """Trainings in peace and disturbed ones.
 
-    @cache
-    def on(nodes):
-        checkout, process = runs[nodes]
-        code, output = finish(process)
-        assert code == 0, output[-4000:]
-        return checkout
+    ``end(name)`` waits for one: its checkout, exit code and what it printed; ``fill(False)``
+    empties the disk of the one that was out of disk.
+    """
+    checkouts = {name: untrained(name) for name in RUNS}
+    with small_disk(checkouts["filled"].folder / "results/tiny/train") as fill:
+        workflows = {
+            name: start(checkouts[name], METRICS, *arguments, **variables)
+            for name, (arguments, variables) in RUNS.items()
+        }
+        disturb_each(
+            workflows,
+            taken=preempt,
+            # What Slurm does before a time limit that was submitted with --signal=USR1@300.
+            timed=lambda: run("scancel", "--signal=USR1", told(workflows["timed"], "slurm_job_id")),
+            overdue=lambda: hang(
+                told(workflows["overdue"], "pid"), told(workflows["overdue"], "slurm_job_id")
+            ),
+            filled=lambda: fill(True),
+        )
 
-    return on
+        @cache
+        def end(name):
+            return checkouts[name], *workflows[name].finish()
+
+        yield SimpleNamespace(end=end, fill=fill)
+
+
+@pytest.fixture
+def alone(runs):
+    """A training in peace, in one process."""
+    checkout, code, output = runs.end("alone")
+    assert code == 0, output[-4000:]
+    return checkout
+
+
+def disturb_each(workflows, **disturbances):
+    """Disturb trainings, each as soon as it has taken some steps."""
+    left = dict(disturbances)
+
+    def all_done():
+        for name in [name for name in left if has_come_to(workflows[name], ENOUGH)]:
+            left.pop(name)()
+        return not left
+
+    wait_for(f"step {ENOUGH} of {list(left)}", all_done, 600)
+
+
+def has_come_to(workflow, step):
+    """Whether a training, which must go on, has taken some steps."""
+    assert workflow.process.poll() is None, workflow.output.read_text()[-4000:]
+    return told(workflow, "state") == "training" and told(workflow, "step") >= step
+
+
+def told(workflow, key):
+    """What the training says of itself."""
+    try:
+        text = (workflow.checkout.folder / LOG).with_suffix(".progress.json").read_text()
+    except FileNotFoundError:
+        return {"state": "", "step": 0}[key]
+    return json.loads(text)[key]
 
 
 def same_curve(checkout, other):
@@ -69,35 +141,10 @@ def same_curve(checkout, other):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def progress(checkout):
-    """What the training says of itself."""
-    try:
-        return json.loads((checkout.folder / LOG).with_suffix(".progress.json").read_text())
-    except FileNotFoundError:
-        return {"state": "", "step": 0}
-
-
-def wait_for_step(checkout, process, step=3):
-    """Wait until a training has taken some steps."""
-
-    def there():
-        assert process.poll() is None, process.communicate()[0][-4000:]
-        found = progress(checkout)
-        return found["state"] == "training" and found["step"] >= step
-
-    wait_for(f"step {step}", there, 400)
-
-
 def said_in_slurm_log(checkout, job):
     """Text of the log that Slurm kept of a job."""
     (log,) = (checkout.folder / "logs/slurm").rglob(f"{job}.log")
     return log.read_text()
-
-
-def stopped_at(text, signal):
-    """Step after which a training said it stopped, once."""
-    (step,) = set(re.findall(rf"stopped by {signal} after step (\d+) of 30", text))
-    return int(step)
 
 
 def the_error(output):
@@ -112,113 +159,83 @@ def resumed_at(checkout):
     return int(step)
 
 
-def test_two_nodes_and_two_processes_give_the_losses_of_one(trained, untrained, undisturbed):
-    nodes, processes = untrained(), untrained()
-    runs = [
-        start(nodes, METRICS, **TWO_NODES),
-        start(processes, METRICS, "--set-resources", "train_network:tasks=2"),
-    ]
-    for process, checkout in zip(runs, (nodes, processes)):
-        code, output = finish(process)
-        assert code == 0, output[-4000:]
-        metrics = json.loads((checkout.folder / METRICS).read_text())
-        assert metrics["processes"] == 2
-        same_curve(checkout, trained)
-    assert described(slurm_ids(output)[0])["NumNodes"] == "1"
-    # The next test wants the nodes for itself.
-    assert undisturbed(1) != undisturbed(2)
+@pytest.mark.parametrize(("name", "n_nodes"), [("nodes", "2"), ("processes", "1")])
+def test_two_nodes_and_two_processes_give_the_losses_of_one(runs, alone, name, n_nodes):
+    checkout, code, output = runs.end(name)
+    assert code == 0, output[-4000:]
+    assert json.loads((checkout.folder / METRICS).read_text())["processes"] == 2
+    assert described(slurm_ids(output)[0])["NumNodes"] == n_nodes
+    same_curve(checkout, alone)
 
 
-def test_preempted_told_of_its_time_limit_or_out_of_disk_it_goes_on(untrained, undisturbed):
-    taken, timed, filled = untrained(), untrained(), untrained()
-    with small_disk(filled.folder / "results/tiny/train") as fill:
-        runs = {
-            "taken": start(
-                taken, METRICS, *LONG, "--retries", "1",
-                GIBLET_SLURM_PARTITION="low", GIBLET_SLURM_EXTRA="--nodelist=n2",
-            ),
-            "timed": start(timed, METRICS, *LONG, "--retries", "1",
-                           GIBLET_SLURM_EXTRA="--nodelist=n1"),
-            "filled": start(filled, METRICS, *LONG, "--retries", "0",
-                            GIBLET_SLURM_EXTRA="--nodelist=n1"),
-        }  # fmt: skip
-        wait_for_step(taken, runs["taken"])
-        high = ["--partition=high", "--nodelist=n2", "--exclusive", "--output=/dev/null"]
-        run("sbatch", *high, "--comment=stronger", "--wrap=sleep 3")
-        wait_for_step(timed, runs["timed"])
-        # What Slurm does before a time limit that was submitted with --signal=USR1@300.
-        run("scancel", "--signal=USR1", running_in(timed))
-        wait_for_step(filled, runs["filled"])
-        fill(True)
-        ends = {name: finish(process) for name, process in runs.items()}
-        for name, checkout, signal in (("taken", taken, "SIGTERM"), ("timed", timed, "SIGUSR1")):
-            code, output = ends[name]
-            assert code == 0, output[-4000:]
-            first, _ = slurm_ids(output)
-            assert described(first)["JobState"] == "FAILED"
-            step = stopped_at(said_in_slurm_log(checkout, first), signal)
-            assert resumed_at(checkout) == step
-            same_curve(checkout, undisturbed(1))
+@pytest.mark.parametrize(("name", "signal"), [("taken", "SIGTERM"), ("timed", "SIGUSR1")])
+def test_preempted_or_told_of_its_time_limit_it_goes_on(runs, alone, name, signal):
+    checkout, code, output = runs.end(name)
+    assert code == 0, output[-4000:]
+    first, _ = slurm_ids(output)
+    assert described(first)["JobState"] == "FAILED"
+    said = said_in_slurm_log(checkout, first)
+    (step,) = set(re.findall(rf"stopped by {signal} after step (\d+) of {STEPS}", said))
+    assert resumed_at(checkout) == int(step)
+    same_curve(checkout, alone)
+    if name == "taken":
         wait_for_job("stronger", "COMPLETED")
-        code, output = ends["filled"]
-        assert code == 1
-        assert "no space for a checkpoint" in the_error(output)
-        assert "Traceback" not in (filled.folder / LOG).read_text()
-        fill(False)
-        code, output = finish(start(filled, METRICS, *LONG, "--retries", "0"))
-        assert code == 0, output[-4000:]
-        assert resumed_at(filled) >= 2
-        same_curve(filled, undisturbed(1))
 
 
-def running_in(checkout):
-    """Slurm's number of the training that runs in a checkout."""
-    return progress(checkout)["slurm_job_id"]
+def test_killed_at_its_time_limit_it_goes_on_from_its_last_checkpoint(runs, alone):
+    checkout, code, output = runs.end("overdue")
+    assert code == 0, output[-4000:]
+    first, second = slurm_ids(output)
+    assert described(first)["JobState"] == "TIMEOUT"
+    assert described(second)["JobState"] == "COMPLETED"
+    (line,) = [line for line in output.splitlines() if "TIMEOUT" in line]
+    assert f"SLURM-job '{first}' failed, SLURM status is: 'TIMEOUT'" in line
+    assert resumed_at(checkout) >= ENOUGH - 1
+    same_curve(checkout, alone)
 
 
-@contextmanager
-def small_disk(folder):
-    """A file system of 256 MB as a folder; yields what fills it up and empties it."""
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", str(folder)],
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
-    ballast = folder / "ballast"
+def test_it_is_told_before_its_time_is_up(runs):
+    checkout, code, output = runs.end("limited")
+    assert code == 1
+    (job,) = slurm_ids(output)
+    assert described(job)["JobState"] == "FAILED", "it was killed at its limit"
+    (said,) = set(re.findall(r"stopped by SIGUSR1 after step \d+ of 100000", output))
+    step = int(said.split()[5])
+    checkpoints = (checkout.folder / "results/tiny/train/.checkpoints").glob("*/step-*")
+    assert f"step-{step:08d}.safetensors" in {path.name for path in checkpoints}
 
-    def fill(up):
-        if up:
-            room = os.statvfs(folder)
-            ballast.write_bytes(bytes(room.f_bavail * room.f_frsize))
-        else:
-            ballast.unlink()
 
-    try:
-        yield fill
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+def test_out_of_disk_it_says_so_and_goes_on_when_there_is_room(runs, alone):
+    checkout, code, output = runs.end("filled")
+    assert code == 1
+    assert "no space for a checkpoint" in the_error(output)
+    assert "Traceback" not in (checkout.folder / LOG).read_text()
+    runs.fill(False)
+    code, output = start(checkout, METRICS, *LONG, "--retries", "0").finish()
+    assert code == 0, output[-4000:]
+    assert resumed_at(checkout) >= ENOUGH - 1
+    same_curve(checkout, alone)
 
 
 def test_a_killed_process_and_a_vanished_node_cost_the_steps_since_the_last_checkpoint(
-    idle, untrained, undisturbed
+    idle, runs, alone, untrained
 ):
-    # These must not be there when a node vanishes.
-    expected = [undisturbed(nodes) for nodes in (1, 2)][-1]
-    checkout = untrained()
-    process = start(checkout, METRICS, *LONG, "--retries", "0", **TWO_NODES)
-    wait_for_step(checkout, process)
-    kill_a_rank(1)
-    code, output = finish(process)
+    # Nothing else may be there when a node vanishes.
+    for name in RUNS:
+        runs.end(name)
+    checkout = untrained("killed")
+    workflow = start(checkout, METRICS, *LONG, "--retries", "0", **TWO_NODES)
+    disturb_each({"killed": workflow}, killed=lambda: kill_a_rank(1))
+    code, output = workflow.finish()
     assert code == 1
     assert "task 1: Killed" in the_error(output)
     assert "the last checkpoint is kept, run again to go on from it" in the_error(output)
     assert not (checkout.folder / METRICS).exists()
-    process = start(checkout, METRICS, *LONG, "--retries", "2", **TWO_NODES)
+    step = told(workflow, "step")
+    workflow = start(checkout, METRICS, *LONG, "--retries", "2", **TWO_NODES)
     first = wait_for_job("rule_train_network")
-    wait_for_step(checkout, process, progress(checkout)["step"] + 3)
-    assert resumed_at(checkout) >= 2
+    wait_for("some more steps", lambda: has_come_to(workflow, step + ENOUGH), 400)
+    assert resumed_at(checkout) >= ENOUGH - 1
     idle.vanish("n2")
     wait_for("the job ends", lambda: described(first)["JobState"] != "RUNNING", 120)
     assert "Node failure on n2" in (checkout.folder / LOG).read_text()
@@ -228,19 +245,7 @@ def test_a_killed_process_and_a_vanished_node_cost_the_steps_since_the_last_chec
     idle.wait_idle(120)
     time.sleep(5)
     run("scontrol", "update", f"JobId={first}", "StartTime=now")
-    code, output = finish(process)
+    code, output = workflow.finish()
     assert code == 0, output[-4000:]
-    assert resumed_at(checkout) >= 4
-    same_curve(checkout, expected)
-
-
-def kill_a_rank(rank):
-    """SIGKILL to one process of the training that runs, chosen by its rank."""
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True).stdout
-    workers = re.findall(r"^ *(\d+) \S*python\S* -m giblet\.train\.worker ", listed, re.MULTILINE)
-    for pid in map(int, workers):
-        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        if f"SLURM_PROCID={rank}".encode() in variables:
-            os.kill(pid, 9)
-            return
-    raise AssertionError(f"no process with rank {rank} among {workers}")
+    assert resumed_at(checkout) >= 2 * ENOUGH - 2
+    same_curve(checkout, alone)

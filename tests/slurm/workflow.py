@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
 
 from tests.slurm.cluster import run, wait_for
 from tests.support.checkout import TINY, Checkout, environment
 
-# Nothing is slow to appear here, and nobody else asks the controller.
-QUICK = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5")
+IMPATIENT = Path(__file__).with_name("impatient.py")
+# Nothing is slow to appear here.
+QUICK = ("--latency-wait", "5")
 
 
 def start(
     checkout: Checkout, target: str, *arguments: str, threads: int = 1, **extra: str
-) -> subprocess.Popen[str]:
+) -> Workflow:
     """Start ``snakemake TARGET --profile profiles/slurm`` on the tiny study, without waiting.
 
     Parameters
@@ -25,22 +29,30 @@ def start(
     extra
         Environment variables, such as the profile's ``GIBLET_SLURM_...``.
     """
-    command = [sys.executable, "-m", "snakemake", target, "--profile", "profiles/slurm", *TINY]
+    command = [sys.executable, str(IMPATIENT), target, "--profile", "profiles/slurm", *TINY]
     command += [*QUICK, "--set-threads", f"train_network={threads}", *arguments]
-    return subprocess.Popen(
-        command,
-        cwd=checkout.folder,
-        env=environment(PYTHONPATH=str(checkout.folder), **extra),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    with tempfile.NamedTemporaryFile(dir=checkout.folder, suffix=".out", delete=False) as out:
+        process = subprocess.Popen(
+            command,
+            cwd=checkout.folder,
+            env=environment(PYTHONPATH=str(checkout.folder), **extra),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    return Workflow(checkout, process, Path(out.name))
 
 
-def finish(process: subprocess.Popen[str], timeout_s: float = 3000) -> tuple[int, str]:
-    """Wait for a workflow; its exit code and what it printed."""
-    output, _ = process.communicate(timeout=timeout_s)
-    return process.returncode, output
+class Workflow(NamedTuple):
+    """A Snakemake that was started."""
+
+    checkout: Checkout
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    def finish(self, timeout_s: float = 1800) -> tuple[int, str]:
+        """Wait for the end; the exit code and all that was printed."""
+        code = self.process.wait(timeout_s)
+        return code, self.output.read_text()
 
 
 def slurm_ids(output: str) -> list[str]:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -23,6 +24,11 @@ PARTS = (
     "pyproject.toml",
 )
 TINY = ("--configfile", "config/datasets/tiny.yaml")
+
+
+def heed_interrupts() -> None:
+    """Undo that a shell had tests which it runs in the background ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Planner:
@@ -85,8 +91,16 @@ class Checkout:
         shutil.copytree(self.folder, folder, symlinks=True)
         return Checkout(folder)
 
-    def start(self, *arguments: str, cores: int = 2, **extra: str) -> subprocess.Popen[str]:
-        """Start ``snakemake`` in the copy without waiting."""
+    def start(
+        self, *arguments: str, cores: int = 2, leads: bool = False, **extra: str
+    ) -> subprocess.Popen[str]:
+        """Start ``snakemake`` in the copy without waiting.
+
+        Parameters
+        ----------
+        leads
+            A group of processes of its own, as one that a terminal's shell starts.
+        """
         return subprocess.Popen(
             [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments],
             cwd=self.folder,
@@ -94,6 +108,8 @@ class Checkout:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            process_group=0 if leads else None,
+            preexec_fn=heed_interrupts if leads else None,
         )
 
     def snakemake(self, *arguments: str, cores: int = 2, **extra: str) -> tuple[int, str]:

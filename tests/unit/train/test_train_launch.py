@@ -9,10 +9,13 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from giblet.errors import TrainError
 from giblet.train.launch import plan_of
+from giblet.train.stopping import SAME_S, SIGNALS
+from tests.support.checkout import heed_interrupts
 from tests.support.networks import NETWORK, TRAINING
 from tests.support.processes import ROOT, clean_environment, ended
 from tests.support.study_files import make_study
@@ -96,11 +99,12 @@ class Rule:
             "log": {"log": str(self.log)}, "resources": resources,
         }  # fmt: skip
 
-    def start(self, **more):
+    def start(self, before=heed_interrupts, **more):
         (self.folder / "job.json").write_text(json.dumps(self.given))
         return subprocess.Popen(
             [sys.executable, "-c", SCRIPT, str(self.folder / "job.json")], cwd=ROOT, text=True,
             env=clean_environment(**more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            process_group=0, preexec_fn=before,
         )  # fmt: skip
 
     def progress(self):
@@ -135,6 +139,97 @@ def test_a_job_that_is_asked_to_stop_ends_with_75_and_says_so(tmp_path, resource
     assert not (tmp_path / "small" / "model.safetensors").exists()
     if resources:
         assert log.startswith("2 processes, 1 threads each: ")
+
+
+@pytest.mark.parametrize("resources", [{}, {"tasks": 2}], ids=["one", "two"])
+def test_ctrl_c_ends_a_job_with_a_checkpoint(tmp_path, resources):
+    rule = Rule(tmp_path, **resources)
+    process = rule.start()
+    rule.until_step(process)
+    os.killpg(process.pid, signal.SIGINT)
+    status, out = ended(process)
+    log = rule.log.read_text()
+    assert status == 75, out + log
+    (step,) = re.findall(r"stopped by SIGINT after step (\d+) of 400; run again to go on", out)
+    assert "Traceback" not in log + out
+    assert list(tmp_path.glob(f"checkpoints/*/step-{int(step):08d}.safetensors"))
+
+
+def test_a_second_ctrl_c_ends_processes_that_wait_for_one_that_hangs(tmp_path):
+    rule = Rule(tmp_path, tasks=2)
+    process = rule.start()
+    first = rule.until_step(process)["pid"]
+    others = [p.pid for p in psutil.Process(process.pid).children(recursive=True)]
+    (second,) = [pid for pid in others if pid != first and is_worker(pid)]
+    os.kill(second, signal.SIGSTOP)
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(1.5 * SAME_S)
+    assert process.poll() is None
+    began = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    status, out = ended(process)
+    os.kill(second, signal.SIGCONT)
+    assert status == 1
+    assert time.monotonic() - began < 10
+    said = "TrainError: interrupted a second time, and ended at once; the last checkpoint is kept"
+    assert said in out
+    assert "Traceback" not in rule.log.read_text() + out
+    assert rule.progress()["state"] == "failed"
+    deadline = time.monotonic() + 20
+    while is_worker(first) or is_worker(second):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def is_worker(pid):
+    try:
+        return b"giblet.train.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+WAITING = """
+import time
+from giblet.train.stopping import Asked
+with Asked() as asked:
+    print("ready", flush=True)
+    while True:
+        time.sleep(0.01)
+"""
+
+
+def test_copies_of_one_ctrl_c_are_one_and_a_second_ends_a_process():
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITING], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        preexec_fn=heed_interrupts,
+    )  # fmt: skip
+    assert process.stdout.readline() == "ready\n"
+    for number in (signal.SIGUSR1, signal.SIGINT, signal.SIGINT, signal.SIGTERM):
+        process.send_signal(number)
+        time.sleep(0.1)
+    time.sleep(1.5 * SAME_S)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == -signal.SIGINT
+    process.stdout.close()
+
+
+def ignore_all():
+    for sign in SIGNALS:
+        signal.signal(sign, signal.SIG_IGN)
+
+
+def test_a_ctrl_c_that_was_to_be_ignored_is_but_not_what_a_cluster_sends(tmp_path):
+    rule = Rule(tmp_path, tasks=2)
+    process = rule.start(ignore_all)
+    rule.until_step(process)
+    os.killpg(process.pid, signal.SIGINT)
+    step = rule.progress()["step"]
+    rule.until_step(process, step + 20)
+    process.send_signal(signal.SIGUSR1)
+    status, out = ended(process)
+    assert status == 75, out + rule.log.read_text()
+    assert "stopped by SIGUSR1" in out
 
 
 def test_workers_go_when_their_job_is_killed_and_its_log_is_whole(tmp_path):
