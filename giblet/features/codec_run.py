@@ -44,7 +44,7 @@ def train_codec(
     learning_rate: float = 3e-4,
     max_minutes: float = 0.0,
     report_every: int = 250,
-    device: str = "cpu",
+    device: str = "auto",
     n_threads: int = 1,
 ) -> None:
     """Train an EnCodec and write it as a folder.

@@ -46,6 +46,7 @@ TOY: dict[str, Any] = {
     "num_filters": 24,
     "hidden_size": 8,
     "report_every": 5,
+    "device": "cpu",
 }
 
 
@@ -211,7 +212,7 @@ def test_a_gpu_that_is_not_there_is_refused_before_sound_is_made(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(codec_material, "gather", lambda *_, **__: pytest.fail("made sound"))
     with pytest.raises(CodecError, match=r"features/train_codec/device is 'cuda', but torch .* no"):
-        train_codec(tmp_path / "out", **TOY, device="cuda")
+        train_codec(tmp_path / "out", **{**TOY, "device": "cuda"})
     assert pick_device("auto").type == "cpu"
 
 
