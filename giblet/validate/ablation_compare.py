@@ -144,12 +144,18 @@ def as_page(found: pd.DataFrame, ablation: str) -> str:
     best, r = choice(found, ablation)
     by = CHOSEN_BY.get(ablation, ("all",))
     what = "encoding r" if len(by) == 1 else "mean of the encoding r with all and with each alone"
+    n_seeds = int(found["n_seeds"].max())
+    trained = (
+        "one network of each variant, all with the same seed"
+        if n_seeds == 1
+        else f"{n_seeds} networks of each variant with different seeds"
+    )
     lines = [
-        f"Made by `snakemake ablation_{ablation}`; {int(found['n_seeds'].max())} networks of each "
-        "variant with different seeds. r: median over voxels with a ceiling, mean over subjects "
-        "and seeds, with its 95 % interval over blocks of TRs and, after ±, its standard deviation "
-        f"over seeds; Δ: difference to `{names[0]}` on the same seeds and blocks. Losses from "
-        "measured BOLD, as fractions of the constant predictor's (1: nothing learnt).",
+        f"Made by `snakemake ablation_{ablation}`; {trained}. r: median over voxels with a ceiling, "
+        "mean over subjects and seeds, with its 95 % interval over blocks of TRs and, after ±, its "
+        f"standard deviation over seeds; Δ: difference to `{names[0]}` on the same seeds and "
+        "blocks. Losses from measured BOLD, as fractions of the constant predictor's (1: nothing "
+        "learnt).",
         "",
         f"**Chosen on the validation TRs: `{best}`** (largest {what}: {r:.3f})."
         + _told_apart(found, best, names[0]),
