@@ -151,8 +151,8 @@ def as_page(found: pd.DataFrame, ablation: str) -> str:
         else f"{n_seeds} networks of each variant with different seeds"
     )
     lines = [
-        f"Made by `snakemake ablation_{ablation}`; {trained}. r: median over voxels with a ceiling, "
-        "mean over subjects and seeds, with its 95 % interval over blocks of TRs and, after ±, its "
+        f"Made by `snakemake ablation_{ablation}`; {trained}. r: median over voxels with a "
+        "ceiling, mean over subjects and seeds, with its 95 % interval over blocks of TRs and, after ±, its "
         f"standard deviation over seeds; Δ: difference to `{names[0]}` on the same seeds and "
         "blocks. Losses from measured BOLD, as fractions of the constant predictor's (1: nothing "
         "learnt).",
