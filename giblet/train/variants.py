@@ -59,7 +59,7 @@ HRF: dict[str, Settings] = {
     "none": {"hrf": "none", "hrf_delays": "fixed"},
 }
 MODALITY_DROPOUT: dict[str, Settings] = {
-    f"drop-{percent:02d}": {"modality_dropout": percent / 100} for percent in (10, 0, 30, 50)
+    f"drop-{percent:02d}": {"modality_dropout": percent / 100} for percent in (30, 0, 10, 50)
 }
 # The first variant of each is what the others are held against.
 ABLATIONS: dict[str, dict[str, Settings]] = {

@@ -152,10 +152,10 @@ def as_page(found: pd.DataFrame, ablation: str) -> str:
     )
     lines = [
         f"Made by `snakemake ablation_{ablation}`; {trained}. r: median over voxels with a "
-        "ceiling, mean over subjects and seeds, with its 95 % interval over blocks of TRs and, after ±, its "
-        f"standard deviation over seeds; Δ: difference to `{names[0]}` on the same seeds and "
-        "blocks. Losses from measured BOLD, as fractions of the constant predictor's (1: nothing "
-        "learnt).",
+        "ceiling, mean over subjects and seeds, with its 95 % interval over blocks of TRs and, "
+        "after ±, its standard deviation over seeds; Δ: difference to "
+        f"`{names[0]}` on the same seeds and blocks. Losses from measured BOLD, as fractions of "
+        "the constant predictor's (1: nothing learnt).",
         "",
         f"**Chosen on the validation TRs: `{best}`** (largest {what}: {r:.3f})."
         + _told_apart(found, best, names[0]),
