@@ -60,7 +60,7 @@ def test_there_and_back(laptop, loop, name, capsys):
 def test_cancel_ends_everything_and_resume_goes_on(laptop, loop, name, capsys):
     assert laptop.remote("train", "--name", name, *QUICK, "--config", "sleep_s=600") == 0
     log = loop.home / f"giblet/runs/{name}/run.log"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 360
     while not (log.exists() and "gpus 0" in log.read_text()):
         assert time.monotonic() < deadline
         time.sleep(0.2)
@@ -102,7 +102,7 @@ def test_names_that_a_shell_would_take_apart(laptop, loop, name, capsys):
     where = ("--name", nasty, "--folder", folder)
     assert laptop.remote("train", *where, *arguments) == 0
     (run,) = (loop.home / folder / "runs").iterdir()
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 360
     while not (run / "state/exit").exists() or run.name in loop.tmux("ls").stdout:
         assert time.monotonic() < deadline
         time.sleep(0.2)

@@ -138,7 +138,7 @@ class Cluster:
             *(f"--{name}-file={self.folder}/munge.{name}" for name in ("log", "pid", "seed")),
             f"--socket={self.folder}/munge.socket",
         )  # fmt: skip
-        wait_for("munge answers", (self.folder / "munge.socket").exists, 10)
+        wait_for("munge answers", (self.folder / "munge.socket").exists, 60)
         self._daemon("slurmctld", "-D", "-c")
         for node in config.NODES:
             self.start_node(node)
@@ -167,7 +167,7 @@ class Cluster:
             end(pid)
         self.started.pop(node).wait()
 
-    def wait_idle(self, timeout_s: float = 60) -> None:
+    def wait_idle(self, timeout_s: float = 300) -> None:
         """Wait until both nodes are up and without jobs."""
 
         def idle() -> bool:
@@ -213,7 +213,7 @@ class Cluster:
             self.lock.close()
 
 
-def run(*command: str, check: bool = True, timeout_s: float = 60) -> str:
+def run(*command: str, check: bool = True, timeout_s: float = 300) -> str:
     """Run one of Slurm's commands; what it printed."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
     if check and done.returncode:

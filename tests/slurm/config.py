@@ -74,7 +74,7 @@ NODE = (
 )
 PARTITIONS = """\
 PartitionName=main Nodes=n1,n2 Default=YES MaxTime=24:00:00 PriorityTier=10 PreemptMode=OFF
-PartitionName=low Nodes=n1,n2 MaxTime=24:00:00 PriorityTier=1 PreemptMode=REQUEUE GraceTime=30
+PartitionName=low Nodes=n1,n2 MaxTime=24:00:00 PriorityTier=1 PreemptMode=REQUEUE GraceTime=240
 PartitionName=high Nodes=n1,n2 MaxTime=1:00:00 PriorityTier=20 PreemptMode=OFF
 """
 

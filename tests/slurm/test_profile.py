@@ -90,7 +90,7 @@ def planned(checkout, rule, **variables):
         env=environment(**variables),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     block = re.search(rf"rule {rule}:\n(?:    .*\n?)+", done.stdout + done.stderr)[0]

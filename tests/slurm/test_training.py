@@ -30,10 +30,10 @@ LONG = (
     f"train={{'steps': {STEPS}, 'eval_every': 8, 'checkpoint_every': 2, 'device': 'cpu'}}",
 )
 TWO_NODES = {"GIBLET_SLURM_NODES": "2"}
-# In place of all that the profile sets: three minutes, and a signal in time, which Slurm may send
-# up to a minute earlier than asked.
-LIMITED = ("train_network:runtime=3", "train_network:mem_mb=4000")
-LIMITED += ("train_network:slurm_extra='--signal=USR1@60'",)
+# In place of all that the profile sets: seven minutes, and a signal five minutes before, which
+# Slurm may send up to a minute earlier. A step of one of many trainings can take a minute.
+LIMITED = ("train_network:runtime=7", "train_network:mem_mb=4000")
+LIMITED += ("train_network:slurm_extra='--signal=USR1@300'",)
 ENDLESS = ("--config", "train={'steps': 100000, 'eval_every': 50000, 'checkpoint_every': 50000}")
 # name -> arguments, environment. They train at the same time, to save some.
 RUNS = {
@@ -117,7 +117,7 @@ def disturb_each(workflows, **disturbances):
             left.pop(name)()
         return not left
 
-    wait_for(f"step {ENOUGH} of {list(left)}", all_done, 600)
+    wait_for(f"step {ENOUGH} of {list(left)}", all_done, 1800)
 
 
 def has_come_to(workflow, step):

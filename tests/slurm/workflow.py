@@ -69,7 +69,7 @@ def described(job: str) -> dict[str, str]:
     )
 
 
-def wait_for_job(comment: str, state: str = "RUNNING", timeout_s: float = 120) -> str:
+def wait_for_job(comment: str, state: str = "RUNNING", timeout_s: float = 600) -> str:
     """Wait until a job whose comment holds a text is in a state; its number."""
 
     def found() -> str:

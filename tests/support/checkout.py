@@ -115,7 +115,7 @@ class Checkout:
     def snakemake(self, *arguments: str, cores: int = 2, **extra: str) -> tuple[int, str]:
         """Run ``snakemake`` in the copy; exit code and what it printed."""
         process = self.start(*arguments, cores=cores, **extra)
-        output, _ = process.communicate(timeout=900)
+        output, _ = process.communicate(timeout=1800)
         return process.returncode, output
 
 

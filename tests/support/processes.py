@@ -47,7 +47,7 @@ def started(
     )  # fmt: skip
 
 
-def ended(process: subprocess.Popen[str], timeout_s: float = 180) -> tuple[int, str]:
+def ended(process: subprocess.Popen[str], timeout_s: float = 600) -> tuple[int, str]:
     """Exit status and output of a process, killed when it takes too long."""
     try:
         out, _ = process.communicate(timeout=timeout_s)

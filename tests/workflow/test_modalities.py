@@ -13,7 +13,7 @@ from tests.support.checkout import TINY
 pytestmark = [
     pytest.mark.workflow,
     # A whole study each: minutes on a machine that others use as well.
-    pytest.mark.timeout(1200),
+    pytest.mark.timeout(1800),
 ]
 
 RUNS = ("run-1", "run-2")

@@ -36,7 +36,7 @@ def giblet(checkout, *arguments):
         env=environment(PYTHONPATH=str(checkout.folder), COLUMNS="100"),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert done.stderr == "", done.stderr
     return done.returncode, done.stdout
@@ -98,7 +98,7 @@ def test_running_then_failed(watched):
     training_at_work(watched)
     run = watched.start(*TINY, "--show-failed-logs")
     try:
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 900
         while not (log.exists() and "at work" in log.read_text()):
             assert run.poll() is None, run.stdout.read()
             assert time.monotonic() < deadline
@@ -119,7 +119,7 @@ def test_running_then_failed(watched):
         assert locks(watched) == held
     finally:
         (watched.folder / "go").touch()
-        output, _ = run.communicate(timeout=300)
+        output, _ = run.communicate(timeout=900)
     assert run.returncode == 1, output[-2000:]
 
     code, text = giblet(watched, "status")

@@ -103,7 +103,7 @@ def test_progress_says_how_it_ended(two):
 LONG = {**CHANGES, "steps": 400, "eval_every": 100, "checkpoint_every": 50}
 
 
-def until(condition, process, timeout_s=120):
+def until(condition, process, timeout_s=360):
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert process.poll() is None, process.communicate()[0]
