@@ -36,7 +36,7 @@ class SpaceTime(nn.Module):
 class VideoEncoder(nn.Module):
     """Layer 2A: strided (2+1)D convolutions, beside a coarse picture of the TR.
 
-    The coarse picture (mean colour and luminance change on a grid) is the linear route that
+    The coarse picture (mean colour and log motion energy on a grid) is the linear route that
     keeps the network at least as informed as the linear baseline.
 
     Parameters
@@ -89,22 +89,35 @@ class VideoEncoder(nn.Module):
 
         Returns
         -------
-        [B, T, n_features]: coarse colour, coarse luminance change, convolved
+        [B, T, n_features]: coarse colour, log motion energy, convolved
         """
         b, t = video_BTFHWC.shape[:2]
         flat = video_BTFHWC.flatten(0, 2).permute(0, 3, 1, 2)  # [B T F, 3, H, W], no copy
         pixels = flat.to(torch.float32).mul_(1 / 255)
         coarse = average(pixels, self.grid)  # [B T F, 3, gh, gw]
         coarse = coarse.reshape(b, t, self.frames, 3, *self.grid)
-        luma = coarse.mean(dim=3)  # [B, T, F, gh, gw]
-        if self.frames > 1:
-            change = luma.diff(dim=2).abs().mean(dim=2)  # [B, T, gh, gw]
-        else:
-            change = torch.zeros_like(luma[:, :, 0])
+        change = self._motion_energy(pixels.mean(dim=1).unflatten(0, (b, t, self.frames)))
         x = self.second(self.first(pixels - 0.5, self.frames), self.frames)  # [B T F, 2C, h, w]
         x = average(x, POOLED)  # [B T F, 2C, 4, 5]
         x = x.reshape(b, t, self.frames, -1).mean(dim=2)  # [B, T, 2C 20]
         return torch.cat([coarse.mean(dim=2).flatten(2), change.flatten(2), x], dim=2)
+
+    def _motion_energy(self, luma_BTFHW: Tensor) -> Tensor:
+        """Log motion energy of each cell within the TR.
+
+        As in :func:`giblet.align.regressors.video_summary`, pixels are compared before they are
+        averaged, so that what moves inside a cell is seen.
+
+        Returns
+        -------
+        mean over the TR of ``log(1 + 255 |change|)``, [B, T, gh, gw]; 0 where a TR has one frame
+        """
+        b, t = luma_BTFHW.shape[:2]
+        if self.frames == 1:
+            return luma_BTFHW.new_zeros(b, t, *self.grid)
+        change = luma_BTFHW.diff(dim=2).abs().flatten(0, 2)[:, None]  # [B T (F-1), 1, H, W]
+        energy = average(change, self.grid).mul(255).log1p()
+        return energy.view(b, t, self.frames - 1, *self.grid).mean(dim=2)
 
 
 class VideoDecoder(nn.Module):

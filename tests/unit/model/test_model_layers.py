@@ -215,7 +215,23 @@ def test_motion_is_seen_and_stillness_is_not():
     video[0, 1, 1] = 150
     change = encoder(video)[..., 36:48]
     assert (change[0, 0] == 0).all()
-    torch.testing.assert_close(change[0, 1], torch.full((12,), 60 / 255), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(change[0, 1], torch.full((12,), 61.0).log(), rtol=1e-4, atol=1e-5)
+
+
+def test_motion_inside_a_cell_is_seen():
+    encoder = VideoEncoder(frames=3, **picture())
+    board = (torch.arange(18)[:, None] + torch.arange(32)) % 2  # every cell's mean stays the same
+    shown = torch.stack([100 + 40 * board, 140 - 40 * board, 140 - 40 * board])  # [F, H, W]
+    video = shown[None, None, ..., None].expand(1, 1, 3, 18, 32, 3).to(torch.uint8)
+    change = encoder(video)[0, 0, 36:48]
+    expected = torch.full((12,), 41.0).log() / 2  # one of the two pairs of frames differs
+    torch.testing.assert_close(change, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_trs_only_frame_has_no_motion():
+    encoder = VideoEncoder(frames=1, **picture())
+    video = torch.randint(0, 256, (1, 2, 1, 18, 32, 3), dtype=torch.uint8)
+    assert (encoder(video)[..., 36:48] == 0).all()
 
 
 def test_untrained_decoder_shows_the_coarse_picture_around_the_mean():
