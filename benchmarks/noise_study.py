@@ -63,7 +63,7 @@ def write_study(files: Files) -> None:
     with writing(files.study, stage="align", tr_s=TR_S) as file:
         attrs = {"kind": "voxels", "grid_shape": GRID, "sample_rate_hz": RATE_HZ}
         attrs |= {"hop_length": HOP, "n_codebooks": 8, "codebook_size": 1024, "repeats": "{}"}
-        attrs |= {"codec": "giblet-12khz"}
+        attrs |= {"codec": "giblet-12khz", "high_pass_hz": 0.008, "detrend": True}
         lists = {"subjects": SUBJECTS, "runs": list(files.runs), "modalities": MODALITIES}
         file.attrs.update(attrs | {name: json.dumps(value) for name, value in lists.items()})
         _geometry(file, files, rng)

@@ -17,6 +17,7 @@ from giblet.timing import Exact
 
 ROWS = 64
 CHUNK_ROWS = 16
+CLEANING = ("high_pass_hz", "detrend")
 
 
 def write_bold(
@@ -39,7 +40,7 @@ def write_bold(
     ------
     AlignError
         If the subject has no training TR or no usable voxel, or a scan another number of
-        voxels.
+        voxels or another cleaning than the scans before it.
 
     Notes
     -----
@@ -60,6 +61,7 @@ def write_bold(
             chunks=(min(n_trs, CHUNK_ROWS), n_voxels),
         )
         with reading(path, stage="brain", tr_s=tr_s) as source:
+            _same_cleaning(file, source)
             bold = dataset(source, "bold")
             for start in range(0, n_trs, ROWS):
                 part = slice(start, min(start + ROWS, n_trs))
@@ -67,6 +69,22 @@ def write_bold(
                     z = (bold[part] - mean) / std
                 target[part] = np.where(valid & np.isfinite(z), z, 0)
     print(f"{subject}: {int(valid.sum())} of {n_voxels} voxels, {moments.count} training TRs")
+
+
+def _same_cleaning(file: h5py.File, source: h5py.File) -> None:
+    """Put on the study what was taken out of its scans; refuse one cleaned in another way."""
+    for name in CLEANING:
+        if name not in source.attrs:
+            raise AlignError(
+                f"{source.filename}: does not say its {name}: delete it and run snakemake again"
+            )
+        value = source.attrs[name]
+        if name in file.attrs and file.attrs[name] != value:
+            raise AlignError(
+                f"{source.filename}: {name} is {value}, the scans before it have "
+                f"{file.attrs[name]}: delete the brain stage's files and run snakemake again"
+            )
+        file.attrs[name] = value
 
 
 def _statistics(

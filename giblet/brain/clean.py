@@ -13,14 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from giblet.brain.drift import cosines, orthonormal
 from giblet.errors import BrainError
 
 # nilearn keeps about six float64 copies of a block; at 1/64 of the run they stay below 0.2 of it.
 # Smallest and largest block: below a megabyte the calls cost more than the memory.
 BLOCKS_PER_RUN = 64
 BLOCK_BYTES = (2**20, 2**24)
-# A regressor with so small a part of its own repeats the others.
-REPEATS = 1e-7
 # A voxel whose variation is within rounding of its level (float32) does not vary.
 ROUNDING = 4 * float(np.finfo(np.float32).eps)
 
@@ -68,13 +67,9 @@ def regressors(
     BrainError
         If so many regressors would leave nothing of the run.
     """
-    from nilearn.signal import create_cosine_drift
-
-    parts = [] if confounds is None else [confounds]
-    if high_pass_hz > 0 and n_volumes > 1:
-        parts.append(create_cosine_drift(high_pass_hz, np.arange(n_volumes) * tr_s)[:, :-1])
-    design = np.hstack(parts) if parts else np.empty((n_volumes, 0))
-    design = _basis(design, detrend)
+    slow = cosines(n_volumes, tr_s, high_pass_hz)
+    design = slow if confounds is None else np.hstack([confounds, slow])
+    design = orthonormal(design, detrend)
     n_regressors = design.shape[1] + (2 if detrend else 0)
     if n_regressors >= n_volumes - 1:
         n_confounds = 0 if confounds is None else confounds.shape[1]
@@ -84,21 +79,6 @@ def regressors(
             "brain/high_pass_hz"
         )
     return design if design.shape[1] else None
-
-
-def _basis(design: NDArray[np.float64], detrend: bool) -> NDArray[np.float64]:
-    """Orthonormal basis of the columns less their mean (and trend)."""
-    time = np.arange(len(design), dtype=np.float64)
-    known = np.vander(time / max(len(time), 1), 2 if detrend else 1)
-    fixed, _ = np.linalg.qr(known)
-    size = np.linalg.norm(design, axis=0)
-    design = design - fixed @ (fixed.T @ design)
-    left = np.linalg.norm(design, axis=0)
-    varies = left > REPEATS * size
-    if not varies.any():
-        return np.empty((len(design), 0))
-    u, s, _ = np.linalg.svd(design[:, varies] / left[varies], full_matrices=False)
-    return np.asarray(u[:, s > REPEATS * s[0]])
 
 
 def clean_in_place(

@@ -71,8 +71,8 @@ def make_run(
 
     Parameters
     ----------
-    out : HDF5 file to write; attributes ``n_nan``, ``n_constant``, ``n_confounds`` and
-        ``first_volume``
+    out : HDF5 file to write; attributes ``n_nan``, ``n_constant``, ``n_confounds``,
+        ``first_volume``, ``high_pass_hz`` and ``detrend``
     bold : files of the scan
     space, mask : what :func:`giblet.brain.space.make_space` wrote; no mask for parcels
     confounds : table of confounds, if there is one
@@ -122,6 +122,8 @@ def make_run(
         file.attrs["n_constant"] = quality.n_constant
         file.attrs["n_confounds"] = 0 if nuisance is None else nuisance.shape[1]
         file.attrs["first_volume"] = first
+        file.attrs["high_pass_hz"] = float(high_pass_hz)
+        file.attrs["detrend"] = bool(detrend)
     print(
         f"{source.name}: {count} volumes from {first}, {int(quality.valid.sum())} of "
         f"{source.n_voxels} {kind} usable ({quality.n_nan} with NaN, {quality.n_constant} "

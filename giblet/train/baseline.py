@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from giblet.brain.drift import Drift
 from giblet.errors import TrainError
 from giblet.store import reading, writing
 from giblet.timing import Exact, seconds_to_trs
@@ -25,7 +26,7 @@ from giblet.train.baseline_decode import (
     stimulus_targets,
 )
 from giblet.train.baseline_delay import shifts, standard_peak_s
-from giblet.train.baseline_design import Timeline, folds, load_bands, varying
+from giblet.train.baseline_design import Timeline, folds, load_bands, settled, varying
 from giblet.train.baseline_encode import Encoding, Search, build_kernels, encode
 from giblet.train.baseline_ridge import Array, band_weights
 
@@ -84,10 +85,10 @@ def train_baseline(
     delays = [int(delay) for delay in decode_delays_trs]
     _check_delays(delays)
     with reading(study, stage="align", tr_s=tr_s) as source:
-        timeline = Timeline.of(source)
+        timeline, drift = Timeline.of(source), Drift.of(source)
         shifts_s = shifts(min_shift_s, max_shift_s, shift_step_s)
         train = timeline.train_rows(timeline.runs)
-        fir = varying(load_bands(regressors, timeline, "fir", tr_s), train)
+        fir = varying(load_bands(regressors, timeline, "fir", tr_s, drift), train)
         raw = varying(load_bands(regressors, timeline, "raw", tr_s), train)
         kernels = build_kernels(
             {name: (fir[name], raw[name]) for name in fir if name in raw},
@@ -95,6 +96,7 @@ def train_baseline(
             train,
             shifts_s,
             tr_s,
+            drift,
         )
         search = Search(
             weightings=band_weights(len(kernels.bands), n_weightings, seed),
@@ -116,7 +118,8 @@ def train_baseline(
                 rows = timeline.train_rows(runs)
                 cv = folds(timeline, rows, n_folds, search.gap_trs)
                 found = encode(kernels, bold[rows], rows, cv, search)
-                _write_encoding(file, subject, runs, timeline, found, valid)
+                predicted = settled(found.predicted, timeline, tr_s, drift)
+                _write_encoding(file, subject, runs, timeline, predicted, found, valid)
                 n_fitted = _decode_all(
                     file,
                     source,
@@ -164,12 +167,13 @@ def _write_encoding(
     subject: str,
     runs: Sequence[str],
     timeline: Timeline,
+    predicted: Array,
     found: Encoding,
     valid: NDArray[np.bool_],
 ) -> None:
     """Predictions and maps of one subject; voxels that cannot be used are 0 or NaN."""
     for run in runs:
-        part = found.predicted[timeline.rows_of(run)]
+        part = predicted[timeline.rows_of(run)]
         file[f"bold/{subject}/{run}"] = np.where(valid, part, 0).astype(np.float32)
     file[f"delay_s/{subject}"] = np.where(valid, found.delay_s, np.nan).astype(np.float32)
     file[f"cv_r/{subject}"] = np.where(valid, found.cv_r, 0).astype(np.float32)

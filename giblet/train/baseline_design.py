@@ -2,7 +2,8 @@
 
 Rows are all TRs of all runs, one run after the other. Kernels are linear,
 ``K = X X^T / scale`` with the columns of ``X`` z-scored on training rows and ``scale`` such that
-the mean diagonal over training rows is 1.
+the mean diagonal over training rows is 1. Columns, and what is predicted from them, lose what
+cleaning took out of each run's BOLD.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from giblet.brain.drift import Drift
 from giblet.errors import TrainError
 from giblet.hrf import convolve_causal, hrf_kernel
 from giblet.store import dataset, reading
-from giblet.timing import Exact
+from giblet.timing import Exact, as_fraction
 
 Rows = NDArray[np.int64]
 Kernel = NDArray[np.float32]
@@ -107,7 +109,11 @@ def folds(timeline: Timeline, rows: Rows, n_folds: int, gap_trs: int) -> list[Fo
 
 
 def load_bands(
-    paths: Sequence[str | Path], timeline: Timeline, kind: str, tr_s: Exact
+    paths: Sequence[str | Path],
+    timeline: Timeline,
+    kind: str,
+    tr_s: Exact,
+    drift: Drift | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     """Regressors of all runs, cut to the study's TRs.
 
@@ -115,6 +121,7 @@ def load_bands(
     ----------
     paths : regressor files in the order of the timeline's runs
     kind : ``raw``, ``hrf`` or ``fir``
+    drift : what to take out of each run, as its training rows tell it
 
     Returns
     -------
@@ -131,7 +138,10 @@ def load_bands(
                         f"{path}: {len(values)} TRs of {run}, the study has {length}: delete "
                         "the file and run snakemake again"
                     )
-                parts.setdefault(name, []).append(values[:length].astype(np.float32))
+                found = values[:length].astype(np.float32)
+                if drift:
+                    found = _without(drift, found, timeline, run, tr_s)
+                parts.setdefault(name, []).append(found)
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
@@ -168,12 +178,31 @@ def normalised(product: Kernel, train: Rows) -> Kernel:
 
 
 def filtered(
-    values: NDArray[np.float32], timeline: Timeline, tr_s: Exact, shift_s: float
+    values: NDArray[np.float32], timeline: Timeline, tr_s: Exact, shift_s: float, drift: Drift
 ) -> NDArray[np.float32]:
-    """Raw regressors through the Glover HRF shifted by `shift_s`, run by run."""
+    """Raw regressors through the Glover HRF shifted by `shift_s`, without drift, run by run."""
     weights = hrf_kernel("glover", tr_s, shift_s=shift_s, duration_s=HRF_S)
+    parts = []
+    for run in timeline.runs:
+        through = convolve_causal(values[timeline.rows_of(run)], weights).astype(np.float32)
+        parts.append(_without(drift, through, timeline, run, tr_s))
+    return np.concatenate(parts)
+
+
+def _without(
+    drift: Drift, values: NDArray[np.float32], timeline: Timeline, run: str, tr_s: Exact
+) -> NDArray[np.float32]:
+    """A run's rows without the drift that its training rows tell."""
+    told = timeline.split[timeline.rows_of(run)] == TRAIN
+    return drift.out_of_told(values, float(as_fraction(tr_s)), told)
+
+
+def settled(
+    predicted: NDArray[np.float32], timeline: Timeline, tr_s: Exact, drift: Drift
+) -> NDArray[np.float32]:
+    """Predictions of all rows without their drift over each whole run."""
     parts = [
-        convolve_causal(values[timeline.rows_of(run)], weights).astype(np.float32)
+        drift.out_of(predicted[timeline.rows_of(run)], float(as_fraction(tr_s)))
         for run in timeline.runs
     ]
     return np.concatenate(parts)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from giblet.brain.drift import Drift
 from giblet.timing import Exact
 from giblet.train.baseline_delay import delay_map
 from giblet.train.baseline_design import Fold, Rows, Timeline, filtered, kernel
@@ -91,17 +92,19 @@ def build_kernels(
     train: Rows,
     shifts_s: NDArray[np.floating],
     tr_s: Exact,
+    drift: Drift,
 ) -> Kernels:
     """Kernels of both designs, normalised on the training rows.
 
     Parameters
     ----------
-    bands : dict name -> (delayed, raw) regressors, each of shape (n_rows, n_columns)
+    bands : dict name -> (delayed, raw) regressors, each of shape (n_rows, n_columns); the
+        delayed ones without drift
     """
     filters = np.unique(np.round(shifts_s / FILTER_STEP_S) * FILTER_STEP_S)
     scan, by_shift = [], {}
     for shift in np.union1d(shifts_s, filters):
-        shifted = [filtered(raw, timeline, tr_s, shift) for _, raw in bands.values()]
+        shifted = [filtered(raw, timeline, tr_s, shift, drift) for _, raw in bands.values()]
         found = np.stack([kernel(values, train) for values in shifted])
         if shift in shifts_s:
             scan.append(found.mean(axis=0))

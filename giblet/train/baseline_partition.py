@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from giblet.brain.drift import Drift
 from giblet.errors import TrainError
 from giblet.store import dataset, reading, writing
 from giblet.timing import Exact, seconds_to_trs
@@ -31,6 +32,7 @@ from giblet.train.baseline_design import (
     folds,
     kernel,
     load_bands,
+    settled,
     varying,
 )
 from giblet.train.baseline_encode import Search
@@ -79,7 +81,7 @@ batch_voxels
         writing(out, stage="train", tr_s=tr_s) as file,
     ):
         timeline = Timeline.of(source)
-        designs = _Designs(regressors, timeline, tr_s)
+        designs = _Designs(regressors, timeline, tr_s, Drift.of(source))
         _check_bands(baseline, json.loads(whole.attrs["bands"]), designs.bands)
         search = Search(
             weightings=band_weights(len(designs.bands), n_weightings, seed),
@@ -123,10 +125,12 @@ def subset_weightings(weightings: Array, subset: Subset) -> Array:
 class _Designs:
     """Kernels of the bands in each design, made when first asked for."""
 
-    def __init__(self, regressors: Sequence[str | Path], timeline: Timeline, tr_s: Exact) -> None:
-        self.timeline, self.tr_s = timeline, tr_s
+    def __init__(
+        self, regressors: Sequence[str | Path], timeline: Timeline, tr_s: Exact, drift: Drift
+    ) -> None:
+        self.timeline, self.tr_s, self.drift = timeline, tr_s, drift
         self.train = timeline.train_rows(timeline.runs)
-        fir = varying(load_bands(regressors, timeline, "fir", tr_s), self.train)
+        fir = varying(load_bands(regressors, timeline, "fir", tr_s, drift), self.train)
         self._raw = varying(load_bands(regressors, timeline, "raw", tr_s), self.train)
         self.bands = [name for name in fir if name in self._raw]
         self._made: dict[float | None, Array] = {None: self._stack(fir)}
@@ -138,12 +142,11 @@ class _Designs:
         """Kernels [bands, rows, rows] at a shift of the response; None: of design ``fir``."""
         if shift_s not in self._made:
             assert shift_s is not None
-            self._made[shift_s] = self._stack(
-                {
-                    name: filtered(self._raw[name], self.timeline, self.tr_s, shift_s)
-                    for name in self.bands
-                }
-            )
+            through = {
+                name: filtered(self._raw[name], self.timeline, self.tr_s, shift_s, self.drift)
+                for name in self.bands
+            }
+            self._made[shift_s] = self._stack(through)
         return self._made[shift_s]
 
     def name(self, subset: Subset) -> str:
@@ -168,9 +171,9 @@ def _predict(
     search: Search,
 ) -> Array:
     """Prediction of every test row from a subset of the bands, (n_test, n_voxels)."""
-    test = np.flatnonzero(designs.timeline.split == TEST)
+    timeline = designs.timeline
     mean = targets.mean(axis=0)
-    out = np.zeros((len(test), targets.shape[1]), np.float32)
+    out = np.zeros((len(timeline.tr), targets.shape[1]), np.float32)
     weightings = subset_weightings(search.weightings, subset)
     groups: list[float | None] = [None, *np.unique(shift_s[np.isfinite(shift_s)]).tolist()]
     for shift in groups:
@@ -187,8 +190,8 @@ def _predict(
             search.alphas,
             batch=search.batch,
         )
-        out[:, columns] = fitted.predict(kernels[:, test], train) + mean[columns]
-    return out
+        out[:, columns] = fitted.predict(kernels, train) + mean[columns]
+    return settled(out, timeline, designs.tr_s, designs.drift)[timeline.split == TEST]
 
 
 def _write(

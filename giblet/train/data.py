@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from giblet.brain.drift import Drift, reader
 from giblet.errors import TrainError
 from giblet.model.stimulus import Stimulus
 from giblet.store import dataset, reading
@@ -93,7 +94,7 @@ class Study:
         self.file = file
         self.path = str(file.filename)
         tr = Fraction(*(int(part) for part in file.attrs["tr_s"]))
-        self.tr_s = str(tr)
+        self.tr_s, self.drift = str(tr), Drift.of(file)
         self.subjects = _remaining(file, without)
         self.runs = [self._open_run(name) for name in json.loads(file.attrs["runs"])]
         first = file[f"runs/{self.runs[0].name}"]
@@ -133,6 +134,17 @@ class Study:
             [dataset(stats, f"bold/{name}/valid", dtype=bool)[:] for name in self.subjects]
         )
         self.n_voxels = self.voxel_valid.shape[1]
+
+    def slow_part(self, number: int, told: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
+        """What cleaning took out of a run's BOLD, see :mod:`giblet.brain.drift`.
+
+        Returns
+        -------
+        orthonormal columns [T, k], and what reads their coefficients off the told TRs, [k, T]
+        """
+        basis = self.drift.basis(self.runs[number].n_trs, float(as_fraction(self.tr_s)))
+        read = reader(basis, told)
+        return torch.from_numpy(basis.astype(np.float32)), torch.from_numpy(read).float()
 
     def _open_run(self, name: str) -> Run:
         group = self.file[f"runs/{name}"]

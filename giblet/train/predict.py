@@ -2,7 +2,8 @@
 
 Windows with their context are stitched so that the result is what one pass over the whole
 run would give, at the memory of a window. Several networks, trained from several seeds, each
-run on their own from stimulus or BOLD to the end; what they make is averaged.
+run on their own from stimulus or BOLD to the end; what they make is averaged. Predicted BOLD
+loses, over the whole run, what cleaning took out of measured BOLD.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def predict_study(
     ------
     name, array
         For each run with n such TRs, holding N codec frames, in this order of names:
-        ``{run}/bold/model/{subject}`` float32 [n, V];
+        ``{run}/bold/model/{subject}`` float32 [n, V], without drift;
         ``{run}/{video|text|latents|codes}/{source}/{who}``: source ``model`` (stimulus through
         the network's brain) and ``from_predicted`` (predicted BOLD taken for measured), both
         with who ``shared``; ``from_bold`` (measured BOLD), who being each subject. video
@@ -74,13 +75,68 @@ def predict_study(
                 )
         for number, run in enumerate(opened.runs):
             segments = [part for part in opened.segments(split) if part.run == number]
+            if not segments:
+                continue
+            slow = SlowPart.of(nets, opened, number, window_trs)
             found: Predictions = {}
             for window in tiles(segments, window_trs):
                 for name, values in predict_window(nets, opened, window):
+                    if name.startswith("bold/"):
+                        values -= slow.at(window, name.rsplit("/", 1)[1])
                     found.setdefault(f"{run.name}/{name}", []).append(values)
             for name in list(found):
                 axis = 1 if "/codes/" in name else 0
                 yield name, np.concatenate(found.pop(name), axis=axis)
+
+
+@dataclass(frozen=True)
+class SlowPart:
+    """The slow part of what networks predict of one run.
+
+    Attributes
+    ----------
+    basis : float32 [T, k], orthonormal
+    weights : subject -> [k, V]
+    """
+
+    basis: Tensor
+    weights: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, nets: Sequence[GibletNet], study: Study, number: int, window_trs: int) -> SlowPart:
+        """Predict the whole run, a window at a time, and keep its share of the basis."""
+        run = study.runs[number]
+        basis, _ = study.slow_part(number, np.ones(run.n_trs, bool))
+        if not basis.shape[1]:
+            return cls(basis, {})
+        zero = torch.zeros(basis.shape[1], study.n_voxels)
+        weights = {name: zero.clone() for name in run.subjects}
+        for window in tiles([Window(number, 0, run.n_trs)], window_trs):
+            here = basis[window.start : window.stop]
+            for net in nets:
+                for name, bold in predicted_bold(net, study, window).items():
+                    weights[name].addmm_(here.T, bold, alpha=1 / len(nets))
+        return cls(basis, weights)
+
+    def at(self, window: Window, subject: str) -> NDArray[np.float32]:
+        """The slow part of a window's TRs, [T, V]."""
+        if not self.weights:
+            return np.zeros(1, np.float32)
+        part: NDArray[np.float32] = (
+            self.basis[window.start : window.stop] @ self.weights[subject]
+        ).numpy()
+        return part
+
+
+def predicted_bold(net: GibletNet, study: Study, window: Window) -> dict[str, Tensor]:
+    """BOLD [T, V] of each scanned subject in one window, from the stimulus."""
+    n_trs = window.stop - window.start
+    batch = study.batch(
+        [window], length=n_trs, context=net.context_trs, follow=0, subjects=[], split=None
+    )
+    z = net.features(batch.stimulus)  # [1, C + T, P]
+    names = study.runs[window.run].subjects
+    return {name: net.bold(net.drive(z, name), n_trs)[0] for name in names}
 
 
 @dataclass(frozen=True)

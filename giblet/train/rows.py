@@ -28,12 +28,15 @@ class Rows:
     ----------
     z : list of [T, P], layer 3 of each run
     seen : dict split -> list of bool [T], TRs whose stimulus that split may look at
+    slow : dict split -> list of ([T, k], [k, T]): the slow part that cleaning took out of each
+        run's BOLD, and how to read it off the TRs that tell that split of it
     places : list of (run, TR), those of train first
     n_train : number of rows that are of train
     """
 
     z: list[Tensor]
     seen: dict[str, list[np.ndarray]]
+    slow: dict[str, list[tuple[Tensor, Tensor]]]
     places: list[tuple[int, int]]
     n_train: int
 
@@ -85,7 +88,12 @@ def collect(net: GibletNet, study: Study) -> Rows:
         for split in ("train", "val")
     }
     train_places, val_places = (_places(study, split) for split in ("train", "val"))
-    return Rows(z, seen, train_places + val_places, len(train_places))
+    told = {"train": seen["train"], "val": [a | b for a, b in zip(*seen.values(), strict=True)]}
+    slow = {
+        split: [study.slow_part(number, trs) for number, trs in enumerate(runs)]
+        for split, runs in told.items()
+    }
+    return Rows(z, seen, slow, train_places + val_places, len(train_places))
 
 
 def _read(study: Study, window: Window) -> Any:

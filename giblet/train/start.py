@@ -68,6 +68,11 @@ def start_encoding(net: GibletNet, study: Study, rows: Rows) -> dict[str, Any]:
     """Set layer 5, the delays and how far layer 6 trusts each voxel."""
     shifts, n = _shifts(net), rows.n_train
     designs = [ridge.Bands.of(_design(net, rows, shift)) for shift in shifts]
+    # The network's own prediction keeps the drift, and with it its level.
+    levels = [
+        torch.cat([band[:n].mean(0) for band in _design(net, rows, shift, with_drift=True)])
+        for shift in shifts
+    ]
     bold, _ = mean_bold(study, rows, None)
     choice = choose(designs, bold, rows.folds(), shifts)
     differences = []
@@ -82,7 +87,7 @@ def start_encoding(net: GibletNet, study: Study, rows: Rows) -> dict[str, Any]:
     for layer, target, (weight, bias) in zip(
         (net.brain.shared, *net.brain.own),
         targets,
-        _fit(designs, targets, alphas, choice, n),
+        _fit(designs, levels, targets, alphas, choice, n),
         strict=True,
     ):
         assert isinstance(layer, VoxelMap)
@@ -138,20 +143,32 @@ def _shifts(net: GibletNet) -> list[float]:
     return [float(s) for s in SHIFTS_S if abs(s) <= SHIFT_LIMIT_S and float(s) % SHIFT_GRID_S == 0]
 
 
-def _design(net: GibletNet, rows: Rows, shift: float) -> list[Tensor]:
-    """Layer 3 through the HRF at one delay, for all rows: a band [n, P_m] per modality."""
+def _design(net: GibletNet, rows: Rows, shift: float, *, with_drift: bool = False) -> list[Tensor]:
+    """Layer 3 through the HRF at one delay, for all rows: a band [n, P_m] per modality.
+
+    It loses the drift that BOLD has lost: of training rows what training TRs tell of it, of
+    validation rows what both tell.
+    """
     place = int(abs(SHIFTS_S - shift).argmin()) if len(net.hrf.bank) > 1 else 0
     kernel = net.hrf.bank[place]
     filtered: dict[str, list[Tensor]] = {}
     for split, seen in rows.seen.items():
         filtered[split] = []
-        for z, visible in zip(rows.z, seen, strict=True):
-            drive = z * torch.from_numpy(visible)[:, None]
-            out = torch.zeros_like(drive)
-            for lag, weight in enumerate(kernel[: len(drive)]):
-                out[lag:] += weight * drive[: len(drive) - lag]
+        for z, visible, (slow, reader) in zip(rows.z, seen, rows.slow[split], strict=True):
+            out = _through(kernel, z * torch.from_numpy(visible)[:, None])
+            if slow.shape[1] and not with_drift:
+                told = (reader != 0).any(0)[:, None]
+                out -= slow @ (reader @ _through(kernel, z * told))
             filtered[split].append(out)
     return list(rows.pick(filtered).split(net.pool.widths, dim=1))
+
+
+def _through(kernel: Tensor, drive: Tensor) -> Tensor:
+    """Drives [T, P] through a causal response, from rest."""
+    out = torch.zeros_like(drive)
+    for lag, weight in enumerate(kernel[: len(drive)]):
+        out[lag:] += weight * drive[: len(drive) - lag]
+    return out
 
 
 def choose(
@@ -204,12 +221,16 @@ def choose_own(
 
 def _fit(
     designs: list[ridge.Bands],
+    levels: list[Tensor],
     targets: list[Tensor],
     alphas: list[Tensor],
     choice: Choice,
     n_train: int,
 ) -> list[tuple[Tensor, Tensor]]:
-    """Weights [P, V] and bias [V] for each of several targets [n, V], on the training rows."""
+    """Weights [P, V] and bias [V] for each of several targets [n, V], on the training rows.
+
+    `levels` are the means [P] over those rows of what each design is of, with its drift.
+    """
     train = torch.arange(n_train)
     mixes = ridge.band_candidates(len(MODALITIES))
     n_features = sum(band.shape[1] for band in designs[0].features)
@@ -223,8 +244,7 @@ def _fit(
         alpha = torch.cat([alpha[here] for alpha in alphas])
         coefficients = ridge.dual(design.mixed(mixes[mix])[:n_train, :n_train], y, alpha)
         found = design.weight(mixes[mix], train, coefficients)
-        centre = torch.cat([band[:n_train].mean(0) for band in design.features])
-        bias = y.mean(0) - centre @ found
+        bias = y.mean(0) - levels[shift] @ found
         for k, (one, level) in enumerate(
             zip(found.split(len(here), 1), bias.split(len(here)), strict=True)
         ):

@@ -168,6 +168,7 @@ def bold_file(path: Path, bold: np.ndarray, tr_s: str = "1.5") -> Path:
     with writing(path, stage="brain", tr_s=tr_s) as file:
         file["bold"] = bold.astype(np.float32)
         file["valid"] = good
+        file.attrs["high_pass_hz"], file.attrs["detrend"] = 0.0, False
     return path
 
 

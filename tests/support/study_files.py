@@ -72,6 +72,7 @@ def make_study(
     n_dead_voxels: int = 0,
     delay_shift_s: Sequence[float] = (0.0,),
     modalities: Sequence[str] = MODALITIES,
+    high_pass_hz: float = 0,
     seed: int = 0,
 ) -> PlantedStudy:
     """Write a study whose voxels are linear in its own pictures, sound and words.
@@ -91,6 +92,8 @@ def make_study(
     n_dead_voxels : last voxels of subject 1 that are invalid (zero)
     delay_shift_s : shifts of the HRF, given to the voxels in turn
     modalities : what the file holds; voxels follow the others all the same
+    high_pass_hz : what the file says was taken out of its BOLD (with mean and trend, where it is
+        not 0); nothing is
     """
     rng = np.random.default_rng(seed)
     path = Path(path)
@@ -127,6 +130,7 @@ def make_study(
 
     with writing(path, stage="align", tr_s=tr_s) as file:
         _describe(file, subjects, runs, sample_rate_hz, hop_length, n_codebooks, codebook_size)
+        file.attrs["high_pass_hz"], file.attrs["detrend"] = float(high_pass_hz), high_pass_hz > 0
         file.attrs["modalities"] = json.dumps([m for m in MODALITIES if m in modalities])
         _geometry(file, n_voxels)
         for run in runs:

@@ -506,6 +506,7 @@ MODULES = {
     "giblet.brain.repeats": {"brain_ceiling"},
     "giblet.brain.clean": {"brain_run"},
     "giblet.brain.confounds": {"brain_run"},
+    "giblet.brain.drift": LINEAR | NETWORK | {"brain_run", "validate_text_regions"},
     "giblet.brain.grid": {"brain_run", "brain_space"},
     "giblet.brain.mask": {"brain_run", "brain_space"},
     "giblet.brain.parcels": {"brain_run", "brain_space"},

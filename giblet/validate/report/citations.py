@@ -62,6 +62,14 @@ WORKS = {
   journal = {Frontiers in Neuroinformatics}, volume = {8}, pages = {14}, year = {2014},
   doi = {10.3389/fninf.2014.00014}}""",
     ),
+    "filtering": Work(
+        "Lindquist et al., 2019",
+        r"""@article{lindquist2019modular,
+  author = {Lindquist, Martin A. and Geuter, Stephan and Wager, Tor D. and Caffo, Brian S.},
+  title = {Modular preprocessing pipelines can reintroduce artifacts into {fMRI} data},
+  journal = {Human Brain Mapping}, volume = {40}, number = {8}, pages = {2358--2376},
+  year = {2019}, doi = {10.1002/hbm.24528}}""",
+    ),
     "isc": Work(
         "Nastase et al., 2019",
         r"""@article{nastase2019isc,

@@ -92,7 +92,8 @@ METHODS: tuple[tuple[str, tuple[Sentence, ...]], ...] = (
         S("They were smoothed with a Gaussian kernel of {brain/smoothing_fwhm_mm} mm (full width "
           "at half maximum).", unless={"brain/smoothing_fwhm_mm": 0}),
         S("Confounds ({brain/confound_columns}) were regressed out."),
-        S("Drifts slower than {brain/high_pass_hz} Hz were removed."),
+        S("Drifts slower than {brain/high_pass_hz} Hz were removed, also from predicted BOLD and "
+          "from the regressors of the linear baseline.", cites=("filtering",)),
         S("Each voxel was standardised with the mean and standard deviation of the training TRs."),
         S("The noise ceiling follows from the leave-one-out inter-subject correlation.",
           {"brain/ceiling_from": "subjects"}, cites=("isc",)),

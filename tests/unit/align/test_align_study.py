@@ -340,3 +340,25 @@ def test_nothing_is_stored_of_a_modality_that_the_study_lacks(
         np.testing.assert_array_equal(found[name], full[name])
     if gone == "frames":
         assert all(found[f"runs/run-{k}/stim_valid"].all() for k in (1, 2))
+
+
+def test_the_study_says_how_its_scans_were_cleaned(tmp_path: Path) -> None:
+    made = make_stages(tmp_path)
+    for path in made.scans.values():
+        with h5py.File(path, "r+") as file:
+            file.attrs["high_pass_hz"], file.attrs["detrend"] = 0.008, True
+    write(made, tmp_path)
+    with h5py.File(tmp_path / "study.h5") as study:
+        assert (study.attrs["high_pass_hz"], study.attrs["detrend"]) == (0.008, True)
+
+
+def test_scans_cleaned_in_different_ways(tmp_path: Path) -> None:
+    made = make_stages(tmp_path)
+    with h5py.File(made.scans["sub-01", "run-2"], "r+") as file:
+        file.attrs["high_pass_hz"] = 0.01
+    with pytest.raises(AlignError, match=r"run-2\.h5: high_pass_hz is 0\.01, the scans before it"):
+        write(made, tmp_path)
+    with h5py.File(made.scans["sub-01", "run-2"], "r+") as file:
+        del file.attrs["high_pass_hz"]
+    with pytest.raises(AlignError, match=r"run-2\.h5: does not say its high_pass_hz: delete it"):
+        write(made, tmp_path)

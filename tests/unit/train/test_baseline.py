@@ -11,6 +11,7 @@ import hdf5plugin  # noqa: F401
 import numpy as np
 import pytest
 
+from giblet.brain.drift import Drift
 from giblet.errors import StoreError, TrainError
 from giblet.train.baseline import train_baseline
 from tests.support.regressor_files import make_regressors
@@ -51,7 +52,7 @@ def contents(path: Path) -> dict[str, np.ndarray]:
 class Fitted:
     """A planted study, its regressors, and the baseline fitted on them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, high_pass_hz: float = 0) -> None:
         self.planted: PlantedStudy = make_study(
             folder / "study.h5",
             (220, 220),
@@ -60,6 +61,7 @@ class Fitted:
             noise=0.7,
             n_dead_voxels=DEAD,
             delay_shift_s=SHIFTS,
+            high_pass_hz=high_pass_hz,
             missing=[("sub-02", "run-2")],
         )
         self.regressors = make_regressors(self.planted, folder)
@@ -209,6 +211,17 @@ def test_nothing_of_the_test_trs_leaks_into_the_fit(fitted: Fitted, tmp_path: Pa
     assert changed >= 10  # the test TRs did change, or this shows nothing
 
 
+def test_drift_is_read_off_the_training_trs_alone(tmp_path: Path) -> None:
+    """Of a high-passed study only predictions, which lose drift over the whole run, may change."""
+    fitted = Fitted(tmp_path, high_pass_hz=0.01)
+    spoil_tests(fitted.planted.path, fitted.regressors, fitted.planted.runs)
+    train_baseline(fitted.path, study=fitted.planted.path, regressors=fitted.regressors, **SEARCH)
+    after = contents(fitted.path)
+    for name, values in fitted.found.items():
+        if name.split("/")[-1] not in fitted.planted.runs:
+            assert np.array_equal(values, after[name], equal_nan=True), name
+
+
 def small(folder: Path, **changed: Any) -> tuple[PlantedStudy, list[Path]]:
     folder.mkdir(exist_ok=True)
     planted = make_study(folder / "study.h5", (80,), 1, 12, **changed)
@@ -269,3 +282,21 @@ def test_study_of_another_tr(tmp_path: Path) -> None:
             regressors=regressors,
             **{**SEARCH, "tr_s": "2.0"},
         )
+
+
+def test_predictions_lose_the_drift_that_bold_has_lost(tmp_path: Path) -> None:
+    planted = make_study(
+        tmp_path / "study.h5", (160, 120), n_voxels=12, gap_trs=10, high_pass_hz=0.008
+    )
+    regressors = make_regressors(planted, tmp_path)
+    drift = Drift(0.008, detrend=True)
+    settings = {**SEARCH, "gap_s": 15}
+    path = tmp_path / "baseline.h5"
+    train_baseline(path, study=planted.path, regressors=regressors, **settings)
+    found = contents(path)
+    for run, n_trs in zip(planted.runs, (160, 120), strict=True):
+        part = found[f"bold/sub-01/{run}"]
+        part = part - part.mean(0)
+        slow = drift.basis(n_trs, 1.5)
+        assert part.std() > 0.1
+        assert np.abs(slow.T @ part).max() < 1e-3 * np.linalg.norm(part, axis=0).max()

@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from giblet.brain.drift import Drift
 from giblet.errors import TrainError
 from giblet.hrf import convolve_causal, hrf_kernel
 from giblet.train.baseline_decode import decoding_kernel, decoding_rows
 from giblet.train.baseline_delay import peak_of, shifts, standard_peak_s
-from giblet.train.baseline_design import Timeline, filtered, folds, kernel, varying
+from giblet.train.baseline_design import Timeline, filtered, folds, kernel, settled, varying
 from giblet.train.baseline_encode import Search, build_kernels, encode
 from giblet.train.baseline_ridge import band_weights, fit_ridge
+
+UNFILTERED = Drift(0, detrend=False)
 
 
 def timeline(*splits: Any) -> Timeline:
@@ -177,7 +180,7 @@ def test_planted_delays_are_recovered_within_half_a_second() -> None:
     train = line.train_rows(line.runs)
     delays = shifts(-3, 3, 0.5)
     fir = np.concatenate([np.roll(raw, delay, axis=0) for delay in (2, 3, 4)], axis=1)
-    kernels = build_kernels({"video": (fir, raw)}, line, train, delays, "1.5")
+    kernels = build_kernels({"video": (fir, raw)}, line, train, delays, "1.5", UNFILTERED)
     alphas = np.logspace(-1, 3, 5, dtype=np.float32)
     search = Search(band_weights(1, 1, 0), alphas, delays, 4, 20, 100)
     found = encode(kernels, bold.astype(np.float32), train, folds(line, train, 4, 20), search)
@@ -198,7 +201,7 @@ def test_an_anti_causal_world_is_not_predicted() -> None:
     bold = convolve_causal(drive[::-1], weights)[::-1]
     train = line.train_rows(line.runs)
     delays = shifts(-1, 1, 0.5)
-    kernels = build_kernels({"video": (raw, raw)}, line, train, delays, "1.5")
+    kernels = build_kernels({"video": (raw, raw)}, line, train, delays, "1.5", UNFILTERED)
     search = Search(
         band_weights(1, 1, 0), np.logspace(-1, 3, 5, dtype=np.float32), delays, 4, 20, 100
     )
@@ -213,7 +216,32 @@ def test_filtering_starts_from_rest_in_each_run() -> None:
     line = timeline([0] * 30, [0] * 30)
     raw = np.zeros((60, 1), np.float32)
     raw[29] = 1
-    assert not filtered(raw, line, "1.5", 0.0)[30:].any()
+    assert not filtered(raw, line, "1.5", 0.0, UNFILTERED)[30:].any()
+
+
+def test_predictions_lose_each_runs_drift_whatever_was_fitted_on() -> None:
+    """What training rows tell of the drift cancels once the whole run's is taken out."""
+    line = timeline([0] * 100 + [2] * 50, [2] * 30 + [0] * 60)
+    raw = np.random.default_rng(0).normal(size=(240, 3)).astype(np.float32).cumsum(0)
+    drift = Drift(0.008, detrend=True)
+    whole = settled(filtered(raw, line, "1.5", 0.0, UNFILTERED), line, "1.5", drift)
+    told = settled(filtered(raw, line, "1.5", 0.0, drift), line, "1.5", drift)
+    np.testing.assert_allclose(told, whole, atol=1e-3)
+    for run, n_trs in zip(line.runs, line.lengths, strict=True):
+        slow = drift.basis(n_trs, 1.5).T @ told[line.rows_of(run)]
+        assert np.abs(slow).max() < 1e-4 * np.abs(whole).max()
+
+
+def test_filtered_regressors_lose_each_runs_drift() -> None:
+    line = timeline([0] * 150, [0] * 90)
+    raw = np.random.default_rng(0).normal(size=(240, 3)).astype(np.float32).cumsum(0)
+    drift = Drift(0.008, detrend=True)
+    found = filtered(raw, line, "1.5", 0.0, drift)
+    for run, n_trs in zip(line.runs, line.lengths, strict=True):
+        part, basis = found[line.rows_of(run)], drift.basis(n_trs, 1.5)
+        assert np.abs(basis.T @ part).max() < 1e-4 * np.abs(part).max()
+        whole = filtered(raw, line, "1.5", 0.0, UNFILTERED)[line.rows_of(run)]
+        np.testing.assert_allclose(part, whole - basis @ (basis.T @ whole), atol=1e-4)
 
 
 def test_the_decoding_kernel_is_that_of_the_bold_that_follows() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from giblet.brain.drift import Drift
 from giblet.errors import StoreError, TrainError
 from giblet.train.build import load_network
 from giblet.train.data import open_study
@@ -102,6 +103,41 @@ def test_equals_one_pass_over_the_whole_run(made, predicted):
         np.testing.assert_allclose(
             predicted["run-1/text/from_predicted/shared"], text, rtol=1e-3, atol=1e-4
         )
+
+
+def filtered(folder, to):
+    """The same study, said to be high-passed."""
+    shutil.copy(folder / "study.h5", to)
+    with h5py.File(to, "r+") as file:
+        file.attrs["high_pass_hz"], file.attrs["detrend"] = 0.008, True
+    return to
+
+
+@pytest.mark.parametrize("window_trs", [64, 7])
+def test_predicted_bold_loses_the_drift_that_measured_bold_lost(made, tmp_path, window_trs):
+    folder, _ = made
+    path = filtered(folder, tmp_path / "filtered.h5")
+    net = load_network(folder / "small")
+    with open_study(path) as study, torch.no_grad():
+        run = study.runs[0]
+        batch = study.batch(
+            [Window(0, 0, run.n_trs)], length=run.n_trs, context=net.context_trs, follow=0,
+            subjects=[0], split=None,
+        )  # fmt: skip
+        bold = net.bold(net.encode(batch.stimulus, "sub-01"), run.n_trs)[0].numpy()
+        test = run.split == 2
+    expected = Drift(0.008, detrend=True).out_of(bold, 1.5)[test]
+    assert np.abs(expected - bold[test]).max() > 0.1  # there was something to take out
+    found = dict(predict_study(path, folder / "small", window_trs=window_trs))
+    np.testing.assert_allclose(found["run-1/bold/model/sub-01"], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_what_is_decoded_does_not_depend_on_the_drift(made, predicted, tmp_path):
+    folder, _ = made
+    path = filtered(folder, tmp_path / "filtered.h5")
+    for name, values in predict_study(path, folder / "small", window_trs=64):
+        if "/bold/" not in name:
+            np.testing.assert_array_equal(values, predicted[name], err_msg=name)
 
 
 def test_predicts_planted_responses(made, predicted):

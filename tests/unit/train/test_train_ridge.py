@@ -1,15 +1,19 @@
 """The closed-form start, against scikit-learn and against what was planted."""
 
+import h5py
 import numpy as np
 import pytest
 import torch
 from sklearn.kernel_ridge import KernelRidge
 
+from giblet.brain.drift import Drift
 from giblet.train import ridge
 from giblet.train.build import build_network
 from giblet.train.data import open_study
+from giblet.train.predict import predicted_bold
 from giblet.train.start import Choice, choose_own, start_from_ridge
 from giblet.train.start_refine import correlation, supported_map
+from giblet.train.windows import Window
 from tests.support.networks import NETWORK
 from tests.support.study_files import make_study
 
@@ -191,3 +195,33 @@ def test_decoding_starts_below_the_constant_predictor(started):
     report = started[-1]
     assert report["start_decoding_audio"] < 0.9
     assert report["start_decoding_video"] < 0.9
+
+
+def test_the_start_is_fitted_without_the_drift_that_bold_has_lost(tmp_path):
+    """Voxels follow a film that changes slowly, and lose that part; the weights must not."""
+    path = tmp_path / "study.h5"
+    planted = make_study(path, (200, 200), n_voxels=40, noise=0.3, gap_trs=18, high_pass_hz=0.02)
+    drift = Drift(0.02, detrend=True)
+    with h5py.File(path, "r+") as file:
+        for run in planted.runs:
+            for subject in planted.subjects:
+                bold = file[f"runs/{run}/bold/{subject}"]
+                bold[:] = drift.out_of(bold[:], 1.5)
+    choices = {k: v for k, v in NETWORK.items() if k != "name"}
+    driven = np.flatnonzero(planted.responds.any(1))
+    slopes, levels = {}, {}
+    for told in (True, False):
+        with h5py.File(path, "r+") as file:
+            file.attrs["high_pass_hz"], file.attrs["detrend"] = (0.02, True) if told else (0, False)
+        with open_study(path) as study:
+            net, _ = build_network(study, seed=0, **choices)
+            start_from_ridge(net, study)
+            window = Window(0, 0, study.runs[0].n_trs)
+            with torch.no_grad():
+                found = predicted_bold(net, study, window)["sub-01"].numpy()
+        x, y = found[:, driven], planted.response["run-1"][:, driven]
+        x, y = x - x.mean(0), y - y.mean(0)
+        slopes[told] = float(np.median((x * y).sum(0) / (y * y).sum(0)))
+        levels[told] = float(np.abs(found.mean(0)).mean())
+    assert slopes[False] < 0.95 * slopes[True] < 1.1  # the slow part shrinks the others' weights
+    assert levels[True] < 0.3  # standard deviations
