@@ -15,7 +15,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from giblet.model.network import GibletNet
 
 # Parts that start at nothing or at random; the others start where the linear solution put them.
-FRESH = ("video_out", "audio_out", "context_in", "context_out", "refine", "hrf.taps")
+# Layer 4 starts at nothing too, but feeds layer 5: at the full rate it spoils what ridge has set.
+FRESH = ("video_out", "audio_out", "context_out", "refine", "hrf.taps")
 # In seconds, or amounts of something per second.
 IN_SECONDS = ("hrf.delay_s", "hrf.shape")
 UNDECAYED = ("gain", "own_gain", "delag.filter")
