@@ -14,10 +14,10 @@ from safetensors.torch import load_file
 from giblet.errors import TrainError
 from giblet.model.within_tr import WITHIN_TR
 from giblet.train import loop, watch
-from giblet.train.optim import MovingAverage, determinism
+from giblet.train.optim import MovingAverage, determinism, make_optimizer
 from giblet.train.sums import in_full_precision
 from giblet.train.watch import Watch
-from tests.support.networks import small_network, train
+from tests.support.networks import TRAINING, small_network, train
 from tests.support.operations import Operations
 from tests.support.study_files import make_study
 
@@ -88,6 +88,25 @@ def test_resuming_with_an_average_equals_an_undisturbed_run(path, tmp_path, monk
     for name in ("model", "last"):
         one, two = weights(tmp_path / "whole/m", name), weights(tmp_path / "cut/m", name)
         assert all(torch.equal(one[key], two[key]) for key in one), name
+
+
+def test_what_ridge_has_set_and_what_feeds_it_moves_slowly():
+    net = small_network()
+    optimizer = make_optimizer(net, {**TRAINING, "start": "ridge", "start_lr_scale": 0.01})
+    scale = {
+        id(parameter): group["scale"]
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    layers = {"4": net.context_in, "5": net.brain, "10": net.context_out, "12": net.video_out}
+    found = {
+        name: {scale[id(p)] for p in layer.parameters() if p.requires_grad}
+        for name, layer in layers.items()
+    }
+    assert found == {"4": {0.01}, "5": {0.01}, "10": {1.0}, "12": {1.0}}
+    fresh = make_optimizer(net, {**TRAINING, "start": "random", "start_lr_scale": 0.01})
+    own = TRAINING["delay_lr_scale"]
+    assert {group["scale"] for group in fresh.param_groups} <= {1.0, float(own)}
 
 
 def test_losses_are_float32_under_autocast():
