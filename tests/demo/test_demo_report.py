@@ -28,8 +28,8 @@ def test_they_state_how_much_of_the_truth_was_recovered(results, opening):
     model = table[table["subject"].isna() & (table["source"] == "model")]
     value = model.set_index("metric")["value"]
     said = re.search(
-        r"finds ([\d.]+) % of the voxels that respond, ([\d.]+) % of its finds are false, "
-        r"and its r is (\d+) % of the planted ceiling",
+        r"finds (?:over )?([\d.]+) % of the voxels that respond, ([\d.]+) % of its finds are "
+        r"false, and its r is (\d+) % of the planted ceiling",
         opening,
     )
     power, false, share = (float(part) for part in said.groups())

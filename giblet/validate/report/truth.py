@@ -85,11 +85,11 @@ def _in_words(study: Study, found: tuple[int, int], false: tuple[int, int]) -> s
     if not n_responding:
         return ""
     said = (
-        f"Against the planted truth: the network finds {100 * n_true / n_responding:.1f}\u00a0% of "
-        "the voxels that respond"
+        f"Against the planted truth: the network finds {percent(n_true, n_responding)} of the "
+        "voxels that respond"
     )
     if n_true + n_false:
-        said += f", {100 * n_false / (n_true + n_false):.1f}\u00a0% of its finds are false"
+        said += f", {percent(n_false, n_true + n_false)} of its finds are false"
     share = study.scores["fmri"].pooled("r_over_true_ceiling", "model")
     if share is not None and np.isfinite(share.value):
         said += f", and its r is {100 * share.value:.0f}\u00a0% of the planted ceiling (median)"
@@ -113,4 +113,14 @@ def _discoveries(voxels: Voxels, source: str) -> tuple[tuple[int, int], tuple[in
 
 
 def _share(n: int, of: int) -> str:
-    return f"{n:,} of {of:,} ({100 * n / of:.1f}\u00a0%)" if of else "–"
+    return f"{n:,} of {of:,} ({percent(n, of)})" if of else "–"
+
+
+def percent(n: int, of: int) -> str:
+    """A share in percent; not rounded to all, or to none, where that is not so."""
+    text = f"{100 * n / of:.1f}"
+    if n < of and text == "100.0":
+        text = "over 99.9"
+    elif n and text == "0.0":
+        text = "under 0.1"
+    return f"{text}\u00a0%"

@@ -10,7 +10,7 @@ from giblet.validate.report import examples, figures, score_tables, summary
 from giblet.validate.report.files import Files
 from giblet.validate.report.opening import opening
 from giblet.validate.report.study import load
-from giblet.validate.report.truth import truth
+from giblet.validate.report.truth import percent, truth
 from tests.support import report_files
 
 NOTHING = {"model": 0, "from_bold": 0, "from_predicted": 0, "ridge": 0}
@@ -99,6 +99,20 @@ def test_false_discoveries_are_counted(study):
     changed = dataclasses.replace(voxels, of_subject=arrays)
     row = truth(dataclasses.replace(study, voxels=changed)).rows[2]
     assert row.network.startswith("3 of 323")
+
+
+@pytest.mark.parametrize(
+    ("n", "of", "said"),
+    [
+        (6597, 6600, "over 99.9"),
+        (6600, 6600, "100.0"),
+        (0, 6600, "0.0"),
+        (3, 6600, "under 0.1"),
+        (141, 6600, "2.1"),
+    ],
+)
+def test_nearly_all_is_not_called_all(n, of, said):
+    assert percent(n, of) == f"{said}\u00a0%"
 
 
 def test_real_study_has_no_truth(study):
