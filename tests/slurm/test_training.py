@@ -10,9 +10,17 @@ import numpy as np
 import pytest
 
 from tests.slurm.cluster import run, wait_for
-from tests.slurm.disturbances import ENOUGH, STEPS, hang, kill_a_rank, preempt, small_disk
+from tests.slurm.disturbances import (
+    ENOUGH,
+    STEPS,
+    hang,
+    kill_a_rank,
+    preempt,
+    shorten,
+    small_disk,
+)
 from tests.slurm.workflow import described, slurm_ids, start, wait_for_job
-from tests.support.processes import losses
+from tests.support.processes import LOSSES, losses, rows_of
 
 pytestmark = [
     pytest.mark.slurm,
@@ -30,9 +38,9 @@ LONG = (
     f"train={{'steps': {STEPS}, 'eval_every': 8, 'checkpoint_every': 2, 'device': 'cpu'}}",
 )
 TWO_NODES = {"GIBLET_SLURM_NODES": "2"}
-# In place of all that the profile sets: seven minutes, and a signal five minutes before, which
-# Slurm may send up to a minute earlier. A step of one of many trainings can take a minute.
-LIMITED = ("train_network:runtime=7", "train_network:mem_mb=4000")
+# In place of all that the profile sets. The limit is lowered once it trains, however long it took
+# to get there; then Slurm's signal comes five minutes before. A step can take a minute here.
+LIMITED = ("train_network:runtime=60", "train_network:mem_mb=4000")
 LIMITED += ("train_network:slurm_extra='--signal=USR1@300'",)
 ENDLESS = ("--config", "train={'steps': 100000, 'eval_every': 50000, 'checkpoint_every': 50000}")
 # name -> arguments, environment. They train at the same time, to save some.
@@ -90,6 +98,7 @@ def runs(idle, untrained):
             overdue=lambda: hang(
                 told(workflows["overdue"], "pid"), told(workflows["overdue"], "slurm_job_id")
             ),
+            limited=lambda: shorten(told(workflows["limited"], "slurm_job_id"), minutes=6),
             filled=lambda: fill(True),
         )
 
@@ -135,10 +144,17 @@ def told(workflow, key):
     return json.loads(text)[key]
 
 
-def same_curve(checkout, other):
-    """Two trainings with the same losses at every evaluation."""
+def same_curve(checkout, other, *, late=1e-5):
+    """Two trainings with the same losses at every evaluation, after half of the steps to `late`."""
     found, expected = (losses(c.folder / TRAINED) for c in (checkout, other))
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    limit = [
+        late if int(row["step"]) > STEPS // 2 else 1e-5
+        for row in rows_of(other.folder / TRAINED)
+        for name in LOSSES
+        if row[name]
+    ]
+    apart = np.abs(np.subtract(found, expected)) / np.abs(expected)
+    assert (apart <= limit).all(), apart
 
 
 def said_in_slurm_log(checkout, job):
@@ -165,7 +181,9 @@ def test_two_nodes_and_two_processes_give_the_losses_of_one(runs, alone, name, n
     assert code == 0, output[-4000:]
     assert json.loads((checkout.folder / METRICS).read_text())["processes"] == 2
     assert described(slurm_ids(output)[0])["NumNodes"] == n_nodes
-    same_curve(checkout, alone)
+    # Adam moves what starts at zero by the sign of its gradient, so rounding grows: after 16 steps
+    # one process on another number of threads differs by 0.7e-5, two processes by 1.3e-5 to 1.9e-5.
+    same_curve(checkout, alone, late=3e-5)
 
 
 @pytest.mark.parametrize(("name", "signal"), [("taken", "SIGTERM"), ("timed", "SIGUSR1")])
@@ -218,7 +236,7 @@ def test_out_of_disk_it_says_so_and_goes_on_when_there_is_room(runs, alone):
 
 
 def test_a_killed_process_and_a_vanished_node_cost_the_steps_since_the_last_checkpoint(
-    idle, runs, alone, untrained
+    idle, runs, untrained
 ):
     # Nothing else may be there when a node vanishes.
     for name in RUNS:
@@ -248,4 +266,4 @@ def test_a_killed_process_and_a_vanished_node_cost_the_steps_since_the_last_chec
     code, output = workflow.finish()
     assert code == 0, output[-4000:]
     assert resumed_at(checkout) >= 2 * ENOUGH - 2
-    same_curve(checkout, alone)
+    same_curve(checkout, runs.end("nodes")[0])

@@ -14,6 +14,7 @@ from giblet.train.launch import write_job
 from tests.support.networks import NETWORK, TRAINING
 
 ROOT = Path(__file__).resolve().parents[2]
+LOSSES = ("loss", "brain", "video", "audio", "text")
 
 
 def clean_environment(**more: str) -> dict[str, str]:
@@ -84,5 +85,4 @@ def rows_of(folder: str | Path) -> list[dict[str, str]]:
 
 def losses(folder: str | Path) -> list[float]:
     """Every loss of history.csv, those of the modalities too."""
-    names = ("loss", "brain", "video", "audio", "text")
-    return [float(row[name]) for row in rows_of(folder) for name in names if row[name]]
+    return [float(row[name]) for row in rows_of(folder) for name in LOSSES if row[name]]
