@@ -103,8 +103,21 @@ class SlowPart:
     weights: dict[str, Tensor]
 
     @classmethod
-    def of(cls, nets: Sequence[GibletNet], study: Study, number: int, window_trs: int) -> SlowPart:
-        """Predict the whole run, a window at a time, and keep its share of the basis."""
+    def of(
+        cls,
+        nets: Sequence[GibletNet],
+        study: Study,
+        number: int,
+        window_trs: int = WINDOW_TRS,
+        keep: Tensor | None = None,
+    ) -> SlowPart:
+        """Predict the whole run, a window at a time, and keep its share of the basis.
+
+        Parameters
+        ----------
+        keep : bool [1, 3], optional
+            Modalities that the networks may see, as :meth:`GibletNet.features` takes them.
+        """
         run = study.runs[number]
         basis, _ = study.slow_part(number, np.ones(run.n_trs, bool))
         if not basis.shape[1]:
@@ -114,27 +127,29 @@ class SlowPart:
         for window in tiles([Window(number, 0, run.n_trs)], window_trs):
             here = basis[window.start : window.stop]
             for net in nets:
-                for name, bold in predicted_bold(net, study, window).items():
+                for name, bold in predicted_bold(net, study, window, keep).items():
                     weights[name].addmm_(here.T, bold, alpha=1 / len(nets))
         return cls(basis, weights)
 
     def at(self, window: Window, subject: str) -> NDArray[np.float32]:
         """The slow part of a window's TRs, [T, V]."""
         if not self.weights:
-            return np.zeros(1, np.float32)
+            return np.zeros((window.stop - window.start, 1), np.float32)
         part: NDArray[np.float32] = (
             self.basis[window.start : window.stop] @ self.weights[subject]
         ).numpy()
         return part
 
 
-def predicted_bold(net: GibletNet, study: Study, window: Window) -> dict[str, Tensor]:
+def predicted_bold(
+    net: GibletNet, study: Study, window: Window, keep: Tensor | None = None
+) -> dict[str, Tensor]:
     """BOLD [T, V] of each scanned subject in one window, from the stimulus."""
     n_trs = window.stop - window.start
     batch = study.batch(
         [window], length=n_trs, context=net.context_trs, follow=0, subjects=[], split=None
     )
-    z = net.features(batch.stimulus)  # [1, C + T, P]
+    z = net.features(batch.stimulus, keep)  # [1, C + T, P]
     names = study.runs[window.run].subjects
     return {name: net.bold(net.drive(z, name), n_trs)[0] for name in names}
 

@@ -1,10 +1,11 @@
 """How well one network of an ablation does on held-out TRs, block by block.
 
 *Encoding r* is the median over voxels of the correlation with measured BOLD, mean over subjects:
-with all that was shown (``all``), and with the picture, the sound or the words alone. *Losses*
-are fractions of the constant predictor's, from the stimulus (``model``) and from measured BOLD
-(``from_bold``). The bootstrap resamples blocks, and resamples the same ones for every network,
-so that differences between networks have intervals too.
+with all that was shown (``all``), and with the picture, the sound or the words alone, without
+the drift that cleaning took out of measured BOLD. Subjects that training did not see do not
+count. *Losses* are fractions of the constant predictor's, from the stimulus (``model``) and from
+measured BOLD (``from_bold``). The bootstrap resamples blocks, and resamples the same ones for
+every network, so that differences between networks have intervals too.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from giblet.train.build import load_network
 from giblet.train.data import Batch, Study, Window, open_study
 from giblet.train.losses import NEGLIGIBLE, Constant, add_constant, fractions
 from giblet.train.objective import PATHS, add_window
+from giblet.train.predict import SlowPart
 from giblet.train.sound import SoundLosses, sound_losses
 from giblet.train.sums import Sums
 from giblet.validate.ablation_names import SHOWN, SPLITS
@@ -38,6 +40,11 @@ from giblet.validate.statistics import centred, pearson
 from giblet.validate.truth import load_truth
 
 Array: TypeAlias = NDArray[np.floating[Any]]
+# What the network may see of the stimulus, as `GibletNet.features` takes it, by name in `SHOWN`.
+KEPT: dict[str, Tensor | None] = {
+    "all": None,
+    **{name: torch.arange(len(MODALITIES))[None] == k for k, name in enumerate(MODALITIES)},
+}
 Scores = dict[tuple[str, str], tuple[float, Array]]  # (metric, source) -> value and draws
 
 
@@ -49,7 +56,7 @@ class Block:
     ----------
     segment : number of the unbroken stretch of TRs that it is a part of
     measured : subject -> [n, V]
-    predicted : what was shown -> subject -> [n, V]
+    predicted : what was shown -> subject -> [n, V], without drift
     brain, paths, floor : errors of BOLD, of the stimulus by each path, of the constant
     """
 
@@ -92,10 +99,12 @@ def score_network(
     net = load_network(model_dir)
     metrics = json.loads((Path(model_dir) / "metrics.json").read_text())
     with (
-        open_study(study) as opened,
+        open_study(study) as whole,
         reading(ceiling, stage="brain") as ceilings,
-        writing(out, stage="validate", tr_s=opened.tr_s) as file,
+        writing(out, stage="validate", tr_s=whole.tr_s) as file,
     ):
+        unseen = [name for name in whole.subjects if name not in net.subjects]
+        opened = Study(whole.file, unseen)
         file.attrs["parameters"] = metrics["parameters"]
         file.attrs["trs_per_s"] = metrics["trs_per_s"]
         losses = sound_losses(opened, sound)
@@ -143,13 +152,20 @@ def _blocks(
 ) -> Iterator[Block]:
     """Every block of a split, nearly equal pieces of its segments."""
     valid = torch.from_numpy(study.voxel_valid)
+    slow: dict[int, dict[str, SlowPart]] = {}
     constant = Constant(study, net.frames_out, sound.codes.log_unigram)
     for number, segment in enumerate(study.segments(split)):
+        run = segment.run
+        if run not in slow:
+            slow[run] = {
+                name: SlowPart.of([net], study, run, keep=keep) for name, keep in KEPT.items()
+            }
         n_pieces = max(1, round((segment.stop - segment.start) / block_trs))
         edges = np.linspace(segment.start, segment.stop, n_pieces + 1).astype(int)
         for start, stop in pairwise(edges):
+            window = Window(run, int(start), int(stop))
             batch = study.batch(
-                [Window(segment.run, int(start), int(stop))],
+                [window],
                 length=int(stop - start),
                 context=net.context_trs,
                 follow=net.delag.n_follow,
@@ -162,6 +178,9 @@ def _blocks(
             )
             add_constant(block.floor, constant, batch, voxel_valid=valid, sound=sound)
             _note_bold(block, net, batch, bold)
+            for name, part in slow[run].items():
+                for subject, predicted in block.predicted[name].items():
+                    predicted -= part.at(window, study.subjects[subject])[batch.target[0]]
             yield block
 
 
@@ -171,9 +190,8 @@ def _note_bold(block: Block, net: GibletNet, batch: Batch, bold_STV: Tensor) -> 
     for subject in scanned:
         block.measured[subject] = batch.bold[subject, 0, : len(target)][target].numpy()
     block.predicted["all"] = {s: bold_STV[s][target].numpy() for s in scanned}
-    for place, name in enumerate(MODALITIES):
-        keep = torch.arange(len(MODALITIES))[None] == place  # [1, 3]
-        z = net.features(batch.stimulus, keep)
+    for name in MODALITIES:
+        z = net.features(batch.stimulus, KEPT[name])
         block.predicted[name] = {
             s: net.bold(net.drive(z, s), len(target))[0][target].numpy() for s in scanned
         }

@@ -26,7 +26,7 @@ from giblet.sound_scores import at_stoi_rate, is_silent, stoi_10khz
 from giblet.store import replacing
 from giblet.train.build import load_network
 from giblet.train.data import Study, open_study
-from giblet.train.predict import WINDOW_TRS, window_drives
+from giblet.train.predict import WINDOW_TRS, SlowPart, window_drives
 from giblet.train.windows import Window, tiles
 from giblet.validate.soundtracks import Decoder, read_original
 
@@ -181,12 +181,14 @@ def _run(net: GibletNet, held: HeldOut) -> tuple[dict[str, dict[Window, Said]], 
     study = held.study
     said: dict[str, dict[Window, Said]] = {}
     bold: dict[str, list[tuple[Tensor, Tensor]]] = {}
+    slow = {part.run: SlowPart.of([net], study, part.run) for part in held.segments}
     for segment in held.segments:
         run = study.runs[segment.run].name
         for window in tiles([segment], WINDOW_TRS):
             found = window_drives(net, study, window)
             for subject, predicted in found.bold.items():
                 measured = study.file[f"runs/{run}/bold/{subject}"][window.start : window.stop]
+                predicted = predicted - torch.from_numpy(slow[segment.run].at(window, subject))
                 bold.setdefault(subject, []).append((predicted, torch.from_numpy(measured)))
             mask, true = found.mask(study.max_frames), held.codes(window)
             for name, drive in found.drives.items():

@@ -1,7 +1,9 @@
 """Ablations with seeds and intervals: what is scored, and what is made of it."""
 
 import json
+import shutil
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,14 +17,18 @@ from giblet.train.build import load_network
 from giblet.train.data import open_study
 from giblet.train.losses import floors
 from giblet.train.objective import evaluate
+from giblet.train.predict import predict_study
 from giblet.train.sound import SOUND_SETTINGS, sound_losses
 from giblet.train.variants import ABLATIONS, plans
 from giblet.validate.ablation_compare import choice, compare_networks
 from giblet.validate.ablation_fit import score_network
 from giblet.validate.ablation_names import SHOWN
+from giblet.validate.statistics import centred, pearson
 from tests.support.networks import NETWORK, TRAINING, train
 from tests.support.study_files import make_study
 
+# Ablations hide the film of other splits from a block's context, the validate stage does not.
+HIDDEN = 0.006
 SOUND = {name: TRAINING[name] for name in SOUND_SETTINGS}
 
 
@@ -83,6 +89,58 @@ def test_encoding_tells_a_fitted_network_from_one_that_learnt_nothing(folder):
             assert high >= found[variant] - 0.05
     assert found["conv"] > 0.3
     assert abs(found["blind"]) < 0.25
+
+
+def predicted_r(study, model, subjects):
+    """Encoding r of the predictions that the validate stage makes, of all voxels."""
+    found = dict(predict_study(study, model))
+    r = []
+    with open_study(study) as opened:
+        segments = opened.segments("test")
+        lengths = [part.stop - part.start for part in segments]
+        for subject in subjects:
+            measured = [
+                opened.file[f"runs/{opened.runs[part.run].name}/bold/{subject}"][
+                    part.start : part.stop
+                ]
+                for part in segments
+            ]
+            predicted = [found[f"{run.name}/bold/model/{subject}"] for run in opened.runs]
+            x, y = (centred(np.concatenate(parts), lengths) for parts in (predicted, measured))
+            r.append(np.median(pearson(x, y)))
+    return np.mean(r)
+
+
+def score_everywhere(study, model, folder):
+    """Scores of all voxels, held in a file in `folder`."""
+    with writing(folder / "ceiling.h5", stage="brain"):
+        pass
+    out = folder / "scores.h5"
+    score_network(
+        study, model, folder / "ceiling.h5", [], out,
+        seed=1, n_bootstrap=4, block_trs=10, min_ceiling=0, **SOUND,
+    )  # fmt: skip
+    with reading(out, stage="validate") as file:
+        return file["test/encoding_r/all/value"][()]
+
+
+def test_encoding_is_that_of_predictions_without_the_drift(folder, tmp_path):
+    study = tmp_path / "study.h5"
+    shutil.copy(folder / "study.h5", study)
+    plain = score_everywhere(study, folder / "conv/seed-1", tmp_path)
+    with h5py.File(study, "r+") as file:
+        file.attrs["high_pass_hz"], file.attrs["detrend"] = 0.008, True
+    found = score_everywhere(study, folder / "conv/seed-1", tmp_path)
+    assert abs(found - plain) > 3 * HIDDEN
+    expected = predicted_r(study, folder / "conv/seed-1", ["sub-01", "sub-02"])
+    assert found == pytest.approx(expected, abs=HIDDEN)
+
+
+def test_subject_that_training_did_not_see_does_not_count(folder, tmp_path):
+    train(folder / "study.h5", tmp_path / "net", steps=2, unseen_subjects=["sub-01"])
+    found = score_everywhere(folder / "study.h5", tmp_path / "net", tmp_path)
+    expected = predicted_r(folder / "study.h5", tmp_path / "net", ["sub-02"])
+    assert found == pytest.approx(expected, abs=HIDDEN)
 
 
 def test_voxels_below_the_ceiling_do_not_count(folder, tmp_path):
