@@ -16,11 +16,13 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from giblet.errors import GibletError
 from giblet.stamps import write_stamp
 
+# What shells say of a command that Ctrl-C ended.
+INTERRUPTED = 130
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -29,8 +31,8 @@ def job(snakemake: Any) -> Iterator[Any]:
     """Run the body as one workflow job.
 
     Standard output and error go to the rule's log. A :class:`GibletError` ends the job with
-    its message alone, on the terminal and in the log; any other exception keeps its
-    traceback. Libraries must be imported inside the block, after the threads are set.
+    its message alone, on the terminal and in the log, and so does Ctrl-C; any other exception
+    keeps its traceback. Libraries must be imported inside the block, after the threads are set.
 
     The job's params are passed on to :mod:`giblet.store`, which writes them into what it
     makes, and stamped beside the results when the body succeeds (see :mod:`giblet.stamps`).
@@ -50,18 +52,24 @@ def job(snakemake: Any) -> Iterator[Any]:
             yield snakemake
             if len(snakemake.output):
                 write_stamp(snakemake.output[0], snakemake.rule, {**params, "code": code})
+    except KeyboardInterrupt:
+        _say(snakemake.rule, "interrupted", log, terminal)
+        sys.exit(INTERRUPTED)
     except GibletError as error:
-        message = f"{type(error).__name__}: {error}"
-        print(f"\nrule {snakemake.rule}: {message}\n", file=terminal)
-        if log is not None:
-            with log.open("a") as handle:
-                print(message, file=handle)
+        _say(snakemake.rule, f"{type(error).__name__}: {error}", log, terminal)
         sys.exit(error.exit_status)
     except Exception:
         if log is not None:
             with log.open("a") as handle:
                 traceback.print_exc(file=handle)
         raise
+
+
+def _say(rule: str, message: str, log: Path | None, terminal: TextIO) -> None:
+    print(f"\nrule {rule}: {message}\n", file=terminal)
+    if log is not None:
+        with log.open("a") as handle:
+            print(message, file=handle)
 
 
 def _stop_with_main_process(poll_s: float = 1.0) -> None:
