@@ -652,7 +652,7 @@ MODULES = {
     "giblet.train.objective": TRAINING | FITTING,
     "giblet.train.optim": TRAINING,
     "giblet.train.place": TRAINING | FITTING,
-    "giblet.train.predict": COMPARING | {"validate_predict"},
+    "giblet.train.predict": COMPARING | FITTING | {"validate_predict"},
     "giblet.train.progress": TRAINING,
     "giblet.train.ridge": TRAINING,
     "giblet.train.rows": TRAINING,
