@@ -19,10 +19,17 @@ def pytest_addoption(parser):
     )
 
 
-# Folders whose tests share what is slow to make, or what a machine has only once: the little Slurm.
-TOGETHER = ("tests/slurm/", "tests/remote/", "tests/browser/", "tests/demo/")
-# Tests of a file share a run of Snakemake; those of staleness are many, and share it with all.
-FILES = "tests/workflow/"
+# Tests of a file share what is slow to make; those of these folders and files with each other, and
+# what a machine has only once, the little Slurm.
+TOGETHER = (
+    "tests/slurm/",
+    "tests/remote/",
+    "tests/browser/",
+    "tests/demo/",
+    "tests/unit/compare/",
+    "tests/unit/validate/test_validate_scored_",
+)
+# Many tests that share a run of Snakemake with all others: each on any worker.
 APART = "tests/workflow/test_staleness.py"
 
 
@@ -40,8 +47,10 @@ def pytest_xdist_make_scheduler(config, log):
     class ByPlace(LoadGroupScheduling):
         def _split_scope(self, nodeid):
             path = nodeid.split("::")[0]
-            if path.startswith(FILES) and path != APART:
-                return path
-            return next((folder for folder in TOGETHER if path.startswith(folder)), nodeid)
+            if path == APART:
+                return nodeid
+            return next((place for place in TOGETHER if path.startswith(place)), path)
 
+    # As collected: the cluster's, which wait most, at once, and the many small ones at the end.
+    config.option.loadscopereorder = False
     return ByPlace(config, log)

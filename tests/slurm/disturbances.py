@@ -17,7 +17,7 @@ import pytest
 from tests.slurm.cluster import run
 
 # Steps of a training, and after which one it is disturbed.
-STEPS, ENOUGH = 16, 3
+STEPS, ENOUGH = 12, 3
 
 
 def preempt() -> None:

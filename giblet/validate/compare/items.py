@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from giblet.validate.compare.paired import (
     DOES_NOT_ADD_UP,
@@ -47,7 +46,10 @@ class Items:
         self.tables: list[pd.DataFrame] = []
         if not self.missing:
             self.tables = [read_table(path, self.keys, TEXTS) for path in paths]
+        # source -> subject -> scores by item, of each run
+        self.scores = [by_source(table, self.keys) for table in self.tables]
         self.settings = settings_of(one)
+        self.block = block_of_item(one, self.tables[0], self.keys) if self.tables else {}
 
     def has(self, name: str) -> bool:
         """Whether a score is made of these items."""
@@ -56,7 +58,14 @@ class Items:
     def paired(self, name: str, source: str) -> Paired:
         """Interval of the difference of a score, mean over the subjects."""
         over = statistic_of(name)
-        found = [self._of_source(table, source, name) for table in self.tables]
+        found = [
+            {
+                subject: part[name]
+                for subject, part in scores.get(source, {}).items()
+                if part[name].notna().any()
+            }
+            for scores in self.scores
+        ]
         if not found[0] or not found[1]:
             return Paired(reason=NOT_STORED)
         if found[0].keys() != found[1].keys():
@@ -71,25 +80,8 @@ class Items:
                 if not adds_up(run, self.modality, name, source, subject, value):
                     return Paired(reason=DOES_NOT_ADD_UP)
             values = (first.to_numpy(float), second.to_numpy(float))
-            cases.append((*values, self._blocks(first.index)))
+            cases.append((*values, np.array([self.block[item] for item in first.index])))
         return paired_interval(cases, over, self.settings.n_bootstrap)
-
-    def _of_source(self, table: pd.DataFrame, source: str, column: str) -> dict[str, pd.Series]:
-        rows = table[table["source"] == source]
-        return {
-            str(subject): part.set_index(list(self.keys))[column].sort_index()
-            for subject, part in rows.groupby("subject")
-            if part[column].notna().any()
-        }
-
-    def _blocks(self, index: pd.Index) -> NDArray[np.int64]:
-        """Bootstrap block of each item; a clip of sound is one by itself, as when scored."""
-        if self.keys == KEYS[CLIPS]:
-            every = self.tables[0][list(self.keys)].itertuples(index=False, name=None)
-            names = {item: number for number, item in enumerate(sorted(set(every)))}
-            return np.array([names[item] for item in index], np.int64)
-        block = block_of_tr(self.runs[0])
-        return np.array([block[str(run), int(tr)] for run, tr in index], np.int64)
 
 
 def statistic_of(name: str) -> Callable[[Any], Any]:
@@ -97,8 +89,19 @@ def statistic_of(name: str) -> Callable[[Any], Any]:
     return np.median if name.endswith("rank") else np.mean
 
 
-def block_of_tr(run: Run) -> dict[tuple[str, int], int]:
-    """Bootstrap block of each test TR, numbered as when it was scored."""
+def by_source(table: pd.DataFrame, keys: Sequence[str]) -> dict[str, dict[str, pd.DataFrame]]:
+    """Scores of each source and subject, by what names an item."""
+    out: dict[str, dict[str, pd.DataFrame]] = {}
+    for (source, subject), part in table.groupby(["source", "subject"]):
+        out.setdefault(str(source), {})[str(subject)] = part.set_index(list(keys)).sort_index()
+    return out
+
+
+def block_of_item(run: Run, table: pd.DataFrame, keys: Sequence[str]) -> dict[Any, int]:
+    """Bootstrap block of each item, as when it was scored; a clip of sound is one by itself."""
+    if keys == KEYS[CLIPS]:
+        clips = table[list(keys)].itertuples(index=False, name=None)
+        return {clip: number for number, clip in enumerate(sorted(set(clips)))}
     tests = run.test_set()
     places = zip(tests.run_name.tolist(), tests.tr.tolist(), strict=True)
     return dict(zip(places, tests.blocks(settings_of(run).block_trs).tolist(), strict=True))

@@ -121,22 +121,26 @@ def paired_interval(
     ]
     if not kept:
         return Paired(reason=NOT_STORED)
-    first = np.concatenate([one for one, _, _ in kept])
-    second = np.concatenate([other for _, other, _ in kept])
-    edges = np.cumsum([0, *(len(block) for _, _, block in kept)])
+    n_items = sum(len(block) for _, _, block in kept)
+    rng = np.random.default_rng(SEED)
+    if over is np.mean:
+        differences = [(other - one, block) for one, other, block in kept]
+        _, interval = bootstrap_mean_interval(differences, n_bootstrap, rng)
+    else:
+        first = np.concatenate([one for one, _, _ in kept])
+        second = np.concatenate([other for _, other, _ in kept])
+        edges = np.cumsum([0, *(len(block) for _, _, block in kept)])
 
-    # Items are drawn by their number, so that both runs' scores of an item stay together.
-    def difference(numbers: Values) -> float:
-        drawn = numbers.astype(int)
-        return float(over(second[drawn]) - over(first[drawn]))
+        # Items are drawn by their number, so that both runs' scores of an item stay together.
+        def difference(numbers: Values) -> float:
+            drawn = numbers.astype(int)
+            return float(over(second[drawn]) - over(first[drawn]))
 
-    numbered = [
-        (np.arange(start, stop, dtype=float), block)
-        for start, stop, (_, _, block) in zip(edges[:-1], edges[1:], kept, strict=True)
-    ]
-    _, interval = bootstrap_mean_interval(
-        numbered, n_bootstrap, np.random.default_rng(SEED), difference
-    )
+        numbered = [
+            (np.arange(start, stop, dtype=float), block)
+            for start, stop, (_, _, block) in zip(edges[:-1], edges[1:], kept, strict=True)
+        ]
+        _, interval = bootstrap_mean_interval(numbered, n_bootstrap, rng, difference)
     if not np.isfinite(interval[0]):
         return Paired(reason=ONE_BLOCK)
-    return Paired(interval, len(first))
+    return Paired(interval, n_items)

@@ -29,3 +29,20 @@ def inputs(tmp_path_factory):
 @pytest.fixture
 def statistics():
     return dict(STATISTICS)
+
+
+@pytest.fixture(scope="session")
+def scored(inputs, tmp_path_factory):
+    """Folders of the scores of each modality."""
+    from giblet.validate.video import score_video
+    from tests.unit.validate.test_validate_decoding import decode, scored_audio, scored_text
+    from tests.unit.validate.test_validate_fmri import score
+
+    folders = {name: tmp_path_factory.mktemp(name) for name in ("fmri", "video", "audio", "text")}
+    score(inputs, folders["fmri"], STATISTICS)
+    scored_audio(inputs, decode(inputs, folders["audio"]), folders["audio"])
+    scored_text(inputs, folders["text"])
+    names = {"metrics": "metrics.csv", "trs": "trs.tsv", "series": "series.h5"}
+    paths = {name: folders["video"] / file for name, file in names.items()}
+    score_video(inputs.study, inputs.predictions, inputs.baseline, **paths, **STATISTICS)
+    return folders

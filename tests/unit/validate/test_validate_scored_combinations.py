@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from giblet.validate.table import SOURCES
-from tests.unit.validate.conftest import STATISTICS
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "statistics.md"
 MODALITIES = ("fmri", "video", "audio", "text")
@@ -36,20 +35,8 @@ def documented(modality, metrics, missing):
 
 
 @pytest.fixture(scope="module")
-def tables(inputs, tmp_path_factory):
-    from tests.unit.validate.test_validate_decoding import decode, scored_audio, scored_text
-    from tests.unit.validate.test_validate_fmri import score
-
-    folders = {name: tmp_path_factory.mktemp(name) for name in MODALITIES}
-    score(inputs, folders["fmri"], STATISTICS)
-    scored_audio(inputs, decode(inputs, folders["audio"]), folders["audio"])
-    scored_text(inputs, folders["text"])
-    from giblet.validate.video import score_video
-
-    paths = {name: folders["video"] / name for name in ("trs", "series")}
-    paths["metrics"] = folders["video"] / "metrics.csv"
-    score_video(inputs.study, inputs.predictions, inputs.baseline, **paths, **STATISTICS)
-    return {name: pd.read_csv(folder / "metrics.csv") for name, folder in folders.items()}
+def tables(scored):
+    return {name: pd.read_csv(folder / "metrics.csv") for name, folder in scored.items()}
 
 
 @pytest.mark.parametrize("modality", MODALITIES)

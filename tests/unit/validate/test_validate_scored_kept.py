@@ -12,25 +12,10 @@ from giblet.validate.predictions import SHARED
 from giblet.validate.settings import Settings
 from giblet.validate.testset import load_test_set
 from giblet.validate.tr_series import ORIGINAL, series_r, stored_series
-from giblet.validate.video import score_video
 from tests.support.validate_files import make_validate_files
 from tests.unit.validate.conftest import STATISTICS
-from tests.unit.validate.test_validate_decoding import decode, scored_audio, scored_text
-from tests.unit.validate.test_validate_fmri import score
 
 SERIES = {"audio": "log_mel_r", "video": "motion_r"}
-
-
-@pytest.fixture(scope="module")
-def folders(inputs, tmp_path_factory):
-    made = {m: tmp_path_factory.mktemp(m) for m in ("fmri", "video", "audio", "text")}
-    score(inputs, made["fmri"], STATISTICS)
-    scored_audio(inputs, decode(inputs, made["audio"]), made["audio"])
-    scored_text(inputs, made["text"])
-    names = {"metrics": "metrics.csv", "trs": "trs.tsv", "series": "series.h5"}
-    paths = {name: made["video"] / file for name, file in names.items()}
-    score_video(inputs.study, inputs.predictions, inputs.baseline, **paths, **STATISTICS)
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +30,9 @@ def metrics_of(folder):
 
 
 @pytest.mark.parametrize("modality", ["fmri", "video", "audio", "text"])
-def test_trs_make_the_scores(folders, modality):
-    expected = metrics_of(folders[modality])
-    table = pd.read_csv(folders[modality] / "trs.tsv", sep="\t", keep_default_na=False)
+def test_trs_make_the_scores(scored, modality):
+    expected = metrics_of(scored[modality])
+    table = pd.read_csv(scored[modality] / "trs.tsv", sep="\t", keep_default_na=False)
     names = list(table.columns[4:])
     assert any(name.startswith("identification_all") for name in names)
     for (source, subject), part in table.groupby(["source", "subject"]):
@@ -59,21 +44,21 @@ def test_trs_make_the_scores(folders, modality):
             assert len(values) == row["n"]
 
 
-def test_trs_are_the_test_trs_that_could_be_scored(folders, tests):
-    table = pd.read_csv(folders["fmri"] / "trs.tsv", sep="\t")
+def test_trs_are_the_test_trs_that_could_be_scored(scored, tests):
+    table = pd.read_csv(scored["fmri"] / "trs.tsv", sep="\t")
     mine = table[(table["source"] == "model") & (table["subject"] == "sub-01")]
     assert mine["run"].tolist() == tests.run_name.tolist()
     assert mine["tr"].tolist() == tests.tr.tolist()
-    said = pd.read_csv(folders["text"] / "trs.tsv", sep="\t").query("source == 'model'")
+    said = pd.read_csv(scored["text"] / "trs.tsv", sep="\t").query("source == 'model'")
     assert 0 < len(said) < tests.n
 
 
 @pytest.mark.parametrize("modality", SERIES)
-def test_series_make_the_score_and_its_interval(folders, tests, modality):
-    metric, expected = SERIES[modality], metrics_of(folders[modality])
+def test_series_make_the_score_and_its_interval(scored, tests, modality):
+    metric, expected = SERIES[modality], metrics_of(scored[modality])
     names = ("seed", "n_permutations", "n_bootstrap", "block_trs", "min_shift_s")
     settings = Settings(*(STATISTICS[name] for name in names), 0)
-    with reading(folders[modality] / "series.h5", stage="validate") as file:
+    with reading(scored[modality] / "series.h5", stage="validate") as file:
         ((_, _, true),) = stored_series(file, metric, ORIGINAL, tests)
         for source in set(file[metric]) - {ORIGINAL}:
             for subject, own, values in stored_series(file, metric, source, tests):
@@ -87,9 +72,9 @@ def test_series_make_the_score_and_its_interval(folders, tests, modality):
 
 
 @pytest.mark.parametrize("modality", SERIES)
-def test_series_are_laid_out_as_promised(folders, tmp_path, modality):
+def test_series_are_laid_out_as_promised(scored, tmp_path, modality):
     promised = make_validate_files(tmp_path) / modality / "series.h5"
-    with h5py.File(promised) as theirs, h5py.File(folders[modality] / "series.h5") as ours:
+    with h5py.File(promised) as theirs, h5py.File(scored[modality] / "series.h5") as ours:
         assert list(ours) == list(theirs) == [SERIES[modality]]
         for source in (ORIGINAL, "model"):
             one, other = (file[f"{SERIES[modality]}/{source}/{SHARED}"] for file in (ours, theirs))
