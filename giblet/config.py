@@ -19,8 +19,6 @@ from giblet.errors import ConfigError
 from giblet.timing import as_fraction
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "config" / "schemas"
-# Every start of Snakemake reads all schemas; libyaml's reader is ten times as fast.
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Schema = dict[str, Any]
 
 
@@ -51,7 +49,7 @@ def _resolved(schema: Schema, folder: Path) -> Schema:
 
 def _read_yaml(path: Path) -> Schema:
     with path.open(encoding="utf-8") as handle:
-        loaded: Schema = yaml.load(handle, Loader=LOADER)
+        loaded: Schema = yaml.safe_load(handle)
     return loaded
 
 

@@ -45,6 +45,7 @@ KEPT: dict[str, Tensor | None] = {
     "all": None,
     **{name: torch.arange(len(MODALITIES))[None] == k for k, name in enumerate(MODALITIES)},
 }
+SlowParts = dict[int, dict[str, SlowPart]]  # run -> what was shown -> the part
 Scores = dict[tuple[str, str], tuple[float, Array]]  # (metric, source) -> value and draws
 
 
@@ -109,9 +110,10 @@ def score_network(
         file.attrs["trs_per_s"] = metrics["trs_per_s"]
         losses = sound_losses(opened, sound)
         voxels = _voxels(opened, ceilings, min_ceiling)
+        slow = _slow_parts(net, opened)
         names: list[tuple[str, str, str]] = []
         for split in SPLITS:
-            found = list(_blocks(net, opened, split, block_trs, losses))
+            found = list(_blocks(net, opened, split, block_trs, losses, slow))
             rng = [seed, SPLITS.index(split)]
             scores = encoding(found, voxels, n_bootstrap, rng)
             scores |= reconstruction(found, losses, n_bootstrap, rng)
@@ -147,25 +149,33 @@ def _delay_error(study: Study, model_dir: str | Path, truth: str | Path) -> floa
 
 
 @torch.no_grad()
+def _slow_parts(net: GibletNet, study: Study) -> SlowParts:
+    """The slow part of what is predicted of the runs that hold TRs to score."""
+    runs = {segment.run for split in SPLITS for segment in study.segments(split)}
+    return {
+        run: {name: SlowPart.of([net], study, run, keep=keep) for name, keep in KEPT.items()}
+        for run in sorted(runs)
+    }
+
+
+@torch.no_grad()
 def _blocks(
-    net: GibletNet, study: Study, split: str, block_trs: int, sound: SoundLosses
+    net: GibletNet,
+    study: Study,
+    split: str,
+    block_trs: int,
+    sound: SoundLosses,
+    slow: SlowParts,
 ) -> Iterator[Block]:
     """Every block of a split, nearly equal pieces of its segments."""
     valid = torch.from_numpy(study.voxel_valid)
-    slow: dict[int, dict[str, SlowPart]] = {}
     constant = Constant(study, net.frames_out, sound.codes.log_unigram)
     for number, segment in enumerate(study.segments(split)):
-        run = segment.run
-        if run not in slow:
-            slow[run] = {
-                name: SlowPart.of([net], study, run, keep=keep) for name, keep in KEPT.items()
-            }
         n_pieces = max(1, round((segment.stop - segment.start) / block_trs))
         edges = np.linspace(segment.start, segment.stop, n_pieces + 1).astype(int)
         for start, stop in pairwise(edges):
-            window = Window(run, int(start), int(stop))
             batch = study.batch(
-                [window],
+                [Window(segment.run, int(start), int(stop))],
                 length=int(stop - start),
                 context=net.context_trs,
                 follow=net.delag.n_follow,
@@ -178,9 +188,7 @@ def _blocks(
             )
             add_constant(block.floor, constant, batch, voxel_valid=valid, sound=sound)
             _note_bold(block, net, batch, bold)
-            for name, part in slow[run].items():
-                for subject, predicted in block.predicted[name].items():
-                    predicted -= part.at(window, study.subjects[subject])[batch.target[0]]
+            _take_out(slow[segment.run], block, batch, study.subjects)
             yield block
 
 
@@ -195,6 +203,16 @@ def _note_bold(block: Block, net: GibletNet, batch: Batch, bold_STV: Tensor) -> 
         block.predicted[name] = {
             s: net.bold(net.drive(z, s), len(target))[0][target].numpy() for s in scanned
         }
+
+
+def _take_out(
+    slow: Mapping[str, SlowPart], block: Block, batch: Batch, subjects: Sequence[str]
+) -> None:
+    """Leave what is predicted of a block without its slow part."""
+    (window,) = batch.windows
+    for name, part in slow.items():
+        for subject, predicted in block.predicted[name].items():
+            predicted -= part.at(window, subjects[subject])[batch.target[0]]
 
 
 def encoding(
