@@ -1,8 +1,7 @@
 """train and validate: the heads of sound, compared. Only run when asked for."""
 
 HEADS = f"{RESULTS}/train/ablation_audio"
-# One network of each variant is listened to.
-HEARD = f"{HEADS}/{{variant}}/seed-1"
+HEARD = f"{HEADS}/{{variant}}/seed-{{number}}"
 SOUNDTRACKS = per_run(f"{RESULTS}/stimulus/{{run}}/audio.wav")
 
 
@@ -15,9 +14,9 @@ rule validate_ablation_audio:
     output:
         scores=f"{HEARD}/scores.tsv",
     log:
-        f"{LOGS}/validate/ablation_audio_{{variant}}.log",
+        f"{LOGS}/validate/ablation_audio/{{variant}}_{{number}}.log",
     benchmark:
-        f"{BENCHMARKS}/validate/ablation_audio_{{variant}}.tsv"
+        f"{BENCHMARKS}/validate/ablation_audio/{{variant}}_{{number}}.tsv"
     wildcard_constraints:
         variant="|".join(ABLATIONS["audio"]),
     conda:
@@ -38,14 +37,18 @@ rule validate_ablation_audio_table:
     input:
         study=STUDY,
         audio=SOUNDTRACKS,
-        scores=expand(f"{HEARD}/scores.tsv", variant=ABLATIONS["audio"]),
+        scores=expand(
+            f"{HEARD}/scores.tsv",
+            variant=ABLATIONS["audio"],
+            number=range(1, N_SEEDS + 1),
+        ),
     output:
         table=f"{HEADS}/ablation.csv",
         page=f"{HEADS}/ablation.md",
     log:
-        f"{LOGS}/validate/ablation_audio_table.log",
+        f"{LOGS}/validate/ablation_audio/table.log",
     benchmark:
-        f"{BENCHMARKS}/validate/ablation_audio_table.tsv"
+        f"{BENCHMARKS}/validate/ablation_audio/table.tsv"
     conda:
         ENVIRONMENT
     threads: 1
@@ -53,7 +56,7 @@ rule validate_ablation_audio_table:
         mem_mb=2000,
         runtime=60,
     params:
-        **settings("validate/audio/clip_trs"),
+        **settings("seed", "validate/audio/clip_trs", "validate/statistics/n_bootstrap"),
         code=code("validate_ablation_audio_table.py"),
     script:
         "../workflow/scripts/validate_ablation_audio_table.py"

@@ -21,13 +21,13 @@ PLAIN: Settings = {
     "spectrum_weight": 0.0,
 }
 AUDIO: dict[str, Settings] = {
+    "both-spectrum": PLAIN | {"spectrum_weight": 1.0},
     "latents": PLAIN | {"codes_weight": 0.0},
     "codes": PLAIN | {"latents_weight": 0.0},
     "both": PLAIN,
     "both-white": PLAIN | {"latents_whitening": "full"},
     "both-soft": PLAIN | {"code_temperature": 0.3},
     "both-coarse": PLAIN | {"code_decay": 0.7},
-    "both-spectrum": PLAIN | {"spectrum_weight": 1.0},
     "spectrum": PLAIN | {"latents_weight": 0.0, "codes_weight": 0.0, "spectrum_weight": 1.0},
 }
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from giblet.resampling import percentile_interval
 from giblet.store import reading, replacing
 from giblet.validate.ablation_names import SHOWN, SPLITS
+from giblet.validate.ablation_page import difference_cell, markdown, spread, value_cell
 
 COLUMNS = [
     "variant", "split", "metric", "source", "value", "ci_low", "ci_high", "seed_sd",
@@ -103,7 +104,7 @@ def _rows(one: Variant, first: Variant) -> Iterator[dict[str, Any]]:
                 "variant": one.name,
                 "metric": what,
                 "value": float(np.nanmean(of_seeds)),
-                "seed_sd": _spread(of_seeds),
+                "seed_sd": spread(of_seeds),
                 "n_seeds": len(of_seeds),
             }
     for key, per_seed in one.values.items():
@@ -113,7 +114,7 @@ def _rows(one: Variant, first: Variant) -> Iterator[dict[str, Any]]:
             "value": float(per_seed.mean()),
             "ci_low": low,
             "ci_high": high,
-            "seed_sd": _spread(per_seed),
+            "seed_sd": spread(per_seed),
             "n_seeds": len(per_seed),
         }
         if one is not first and key in first.values:
@@ -121,10 +122,6 @@ def _rows(one: Variant, first: Variant) -> Iterator[dict[str, Any]]:
             low, high = percentile_interval((one.draws[key] - first.draws[key]).mean(0))
             row |= {"difference_low": low, "difference_high": high}
         yield row
-
-
-def _spread(per_seed: NDArray[np.floating[Any]]) -> float:
-    return float(per_seed.std(ddof=1)) if len(per_seed) > 1 else float("nan")
 
 
 def choice(found: pd.DataFrame, ablation: str) -> tuple[str, float]:
@@ -176,7 +173,7 @@ def _told_apart(found: pd.DataFrame, best: str, first: str) -> str:
         return ""
     apart = row["difference_low"] > 0 or row["difference_high"] < 0
     return (
-        f" Its difference to `{first}` there is {_difference(row)}: "
+        f" Its difference to `{first}` there is {difference_cell(row)}: "
         f"{'more than' if apart else 'no more than'} the blocks can tell apart."
     )
 
@@ -194,45 +191,25 @@ def _overview(here: pd.DataFrame, names: Sequence[str]) -> list[str]:
                 f"`{name}`",
                 "–" if size is None else f"{size['value'] / 1e6:.2f} M",
                 "–" if speed is None else f"{speed['value']:.0f}",
-                _value(r),
-                "" if r is None or np.isnan(r["difference"]) else _difference(r),
+                value_cell(r),
+                "" if r is None or np.isnan(r["difference"]) else difference_cell(r),
                 *("–" if part is None else f"{part['value']:.3f}" for part in parts),
                 *(["–" if late is None else f"{late['value']:.2f}"] if delay else []),
             ]
         )
-    return _markdown(head, body)
+    return markdown(head, body)
 
 
 def _alone(here: pd.DataFrame, names: Sequence[str]) -> list[str]:
     alone = SHOWN[1:]
     body = [
-        [f"`{name}`", *(_value(_cell(here, name, "encoding_r", shown)) for shown in alone)]
+        [f"`{name}`", *(value_cell(_cell(here, name, "encoding_r", shown)) for shown in alone)]
         for name in names
     ]
-    return _markdown(["variant", *alone], body)
+    return markdown(["variant", *alone], body)
 
 
 def _cell(here: pd.DataFrame, variant: str, metric: str, source: str | None) -> Any:
     rows = here[(here["variant"] == variant) & (here["metric"] == metric)]
     rows = rows[rows["source"].isna()] if source is None else rows[rows["source"] == source]
     return rows.iloc[0] if len(rows) else None
-
-
-def _value(row: Any) -> str:
-    if row is None:
-        return "–"
-    spread = "" if np.isnan(row["seed_sd"]) else f" ± {row['seed_sd']:.3f}"
-    if np.isnan(row["ci_low"]):
-        return f"{row['value']:.3f}{spread}"
-    return f"{row['value']:.3f} [{row['ci_low']:.3f}, {row['ci_high']:.3f}]{spread}"
-
-
-def _difference(row: Any) -> str:
-    if np.isnan(row["difference_low"]):
-        return f"{row['difference']:+.3f}"
-    low, high = row["difference_low"], row["difference_high"]
-    return f"{row['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
-
-
-def _markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *body)]

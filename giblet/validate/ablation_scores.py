@@ -1,4 +1,4 @@
-"""How well one variant of the heads of sound does on held-out TRs.
+"""How well one network of the heads of sound does on held-out TRs, clip by clip.
 
 Codes are scored by how high the true one ranks, sound by STOI and log-mel distance after each
 of the ways out: latents as predicted, re-quantised, and the most probable codes.
@@ -74,7 +74,9 @@ def score_variant(
     clip_trs: int,
     codec: Coder | None = None,
 ) -> None:
-    """Write a long table: ``variant, split, source, export, codebook, metric, value``.
+    """Write a long table: ``variant, split, source, export, codebook, metric, clip, n, value``.
+
+    A value is of one clip, and counts for the codec frames that it is a mean of (`n`; sound 1).
 
     Parameters
     ----------
@@ -98,6 +100,22 @@ def score_variant(
             print(f"{variant}: {split} scored", flush=True)
     with replacing(out) as partial:
         pd.DataFrame(rows).to_csv(partial, sep="\t", index=False, float_format="%.6g")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """TRs that are scored together, and that the bootstrap draws together.
+
+    Attributes
+    ----------
+    segment : the unbroken stretch of TRs that it is a part of
+    frames : codec frames, counted from the first of the segment
+    original : samples of the soundtrack
+    """
+
+    segment: Window
+    frames: slice
+    original: Samples
 
 
 class HeldOut:
@@ -128,43 +146,39 @@ class HeldOut:
         found = self.study.file[f"runs/{name}/audio_codes"][:, first:last]
         return np.asarray(found, np.int64)
 
-    def _clips(self, segment: Window, clip_trs: int) -> Iterator[tuple[Window, slice, Samples]]:
-        """Clips of a segment: which, where in its decoded sound, and the original sound."""
+    def _clips(self, segment: Window, clip_trs: int) -> Iterator[Clip]:
         n_trs, hop = segment.stop - segment.start, self.codec.hop_length
         run, rate_hz = self.study.runs[segment.run].name, self.codec.sample_rate_hz
         edges = np.linspace(segment.start, segment.stop, max(1, round(n_trs / clip_trs)) + 1)
         start = self.frames(segment)[0]
         for low, high in zip(edges[:-1].astype(int), edges[1:].astype(int), strict=True):
             first, last = self.frames(Window(segment.run, int(low), int(high)))
-            yield (
+            yield Clip(
                 segment,
-                slice((first - start) * hop, (last - start) * hop),
+                slice(first - start, last - start),
                 read_original(self.originals, run, rate_hz, first * hop, last * hop),
             )
 
-    def sound_scores(self, sounds: Mapping[Window, Samples]) -> dict[str, float]:
-        """Mean over clips of STOI and of the log-mel distance of each segment's sound."""
+    def sound_scores(self, sounds: Mapping[Window, Samples]) -> Iterator[tuple[int, str, float]]:
+        """Clip, metric and value of each segment's sound; of silent clips there is none.
+
+        STOI is NaN where too little is said.
+        """
         rate_hz, hop, n_mels = self.codec.sample_rate_hz, self.codec.hop_length, self.study.n_mels
-        stoi, distance = [], []
-        for segment, where, original in self.clips:
-            if is_silent(original):
+        for number, clip in enumerate(self.clips):
+            if is_silent(clip.original):
                 continue
-            other = sounds[segment][where]
-            was, is_now = (at_stoi_rate(sound, rate_hz) for sound in (original, other))
-            stoi.append(stoi_10khz(was, is_now))
-            one, two = (log_mel(sound, rate_hz, hop, n_mels) for sound in (original, other))
-            distance.append(float(np.abs(one - two).mean()))
-        heard = [value for value in stoi if np.isfinite(value)]
-        return {
-            "stoi": float(np.mean(heard)) if heard else float("nan"),
-            "log_mel_distance": float(np.mean(distance)) if distance else float("nan"),
-        }
+            other = sounds[clip.segment][clip.frames.start * hop : clip.frames.stop * hop]
+            was, is_now = (at_stoi_rate(sound, rate_hz) for sound in (clip.original, other))
+            yield number, "stoi", float(stoi_10khz(was, is_now))
+            one, two = (log_mel(sound, rate_hz, hop, n_mels) for sound in (clip.original, other))
+            yield number, "log_mel_distance", float(np.abs(one - two).mean())
 
 
 def _scores(net: GibletNet, held: HeldOut) -> Iterator[Row]:
     """Scores from the stimulus (``model``) and, mean over subjects, from BOLD (``from_bold``)."""
     said, bold_r = _run(net, held)
-    yield {"source": "model", "metric": "bold_r", "value": bold_r}
+    yield {"source": "model", "metric": "bold_r", "n": 1, "value": bold_r}
     for source in ("model", "from_bold"):
         per_subject = [
             list(_of_one(held, segments))
@@ -227,23 +241,33 @@ def _of_one(held: HeldOut, segments: Mapping[Window, Said]) -> Iterator[Row]:
     """Scores of one source and subject."""
     latents = {part: np.concatenate(said.latents) for part, said in segments.items()}
     codes = {part: np.concatenate(said.codes, axis=1) for part, said in segments.items()}
-    rank = np.concatenate([piece for said in segments.values() for piece in said.rank], axis=1)
-    yield from code_rows("codes", rank)
+    rank = {part: np.concatenate(said.rank, axis=1) for part, said in segments.items()}
+    yield from code_rows(held.clips, "codes", rank)
     requantised = {part: held.codec.quantise(values) for part, values in latents.items()}
-    true = np.concatenate([held.codes(part) for part in segments], axis=1)
-    wrong = np.concatenate(list(requantised.values()), axis=1) != true
-    yield from code_rows("quantised", wrong.astype(np.int64), top=(1,))
+    wrong = {part: (found != held.codes(part)).astype(int) for part, found in requantised.items()}
+    yield from code_rows(held.clips, "quantised", wrong, top=(1,))
     yield from sound_rows(held, "latents", latents)
     yield from sound_rows(held, "quantised", requantised)
     yield from sound_rows(held, "codes", codes)
 
 
-def code_rows(export: str, rank_QN: NDArray[np.int64], top: Sequence[int] = TOP) -> Iterator[Row]:
-    """Share of frames whose true code is among the first few, per codebook."""
-    for book, ranks in enumerate(rank_QN):
-        for n in top:
-            share = float((ranks < n).mean())
-            yield {"export": export, "codebook": book + 1, "metric": f"top{n}", "value": share}
+def code_rows(
+    clips: Sequence[Clip],
+    export: str,
+    rank: Mapping[Window, NDArray[np.int64]],
+    top: Sequence[int] = TOP,
+) -> Iterator[Row]:
+    """Share of a clip's frames whose true code is among the first few, per codebook.
+
+    `rank` holds [Q, N]: how many codes come before the true one.
+    """
+    for number, clip in enumerate(clips):
+        for book, ranks in enumerate(rank[clip.segment][:, clip.frames]):
+            for n in top:
+                yield {
+                    "export": export, "codebook": book + 1, "metric": f"top{n}", "clip": number,
+                    "n": len(ranks), "value": float((ranks < n).mean()),
+                }  # fmt: skip
 
 
 def sound_rows(held: HeldOut, export: str, found: Mapping[Window, NDArray[Any]]) -> Iterator[Row]:
@@ -253,5 +277,5 @@ def sound_rows(held: HeldOut, export: str, found: Mapping[Window, NDArray[Any]])
         coded = np.issubdtype(values.dtype, np.integer)
         latents = held.codec.dequantise(values) if coded else values
         sounds[part] = held.codec.decode_latents(latents)
-    for metric, value in held.sound_scores(sounds).items():
-        yield {"export": export, "metric": metric, "value": value}
+    for clip, metric, value in held.sound_scores(sounds):
+        yield {"export": export, "metric": metric, "clip": clip, "n": 1, "value": value}

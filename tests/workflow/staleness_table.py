@@ -332,6 +332,7 @@ KEYS = {
             "train_ablation",
             *LINEAR,
             "train_network",
+            "validate_ablation_audio_table",
             "validate_audio_decode",
             "validate_text_regions",
             "validate_video_figures",
@@ -465,7 +466,10 @@ KEYS = {
     "validate/statistics/block_trs": (11, TESTED | FITTING),
     "validate/statistics/identification_min_distance_s": (31, TESTED),
     "validate/statistics/min_shift_s": (11, TESTED),
-    "validate/statistics/n_bootstrap": (201, TESTED | FITTING),
+    "validate/statistics/n_bootstrap": (
+        201,
+        TESTED | FITTING | {"validate_ablation_audio_table"},
+    ),
     "validate/statistics/n_permutations": (201, TESTED),
     "validate/text/dpi": (111, {"validate_text_figures"}),
     "validate/text/max_regions": (19, {"validate_text_regions"}),
@@ -608,7 +612,7 @@ MODULES = {
     "giblet.remote.work": set(),
     "giblet.resampling": SCORING
     | ABLATION
-    | {"brain_ceiling", "validate_predict"}
+    | {"brain_ceiling", "validate_ablation_audio_table", "validate_predict"}
     | {"validate_text_regions", "validate_video_triptychs"},
     "giblet.sound_scores": COMPARING | {"benchmark_codecs", "train_codec", "validate_audio_scores"},
     "giblet.speech": {"simulate_film", "train_codec"},
@@ -672,6 +676,10 @@ MODULES = {
     "giblet.validate.ablation_compare": {"validate_ablation_table"},
     "giblet.validate.ablation_fit": FITTING,
     "giblet.validate.ablation_names": ABLATION,
+    "giblet.validate.ablation_page": {
+        "validate_ablation_table",
+        "validate_ablation_audio_table",
+    },
     "giblet.validate.ablation_scores": COMPARING,
     "giblet.validate.ablation_table": {"validate_ablation_audio_table"},
     "giblet.validate.audio": {"validate_audio_scores"},
