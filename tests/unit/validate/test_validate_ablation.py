@@ -114,7 +114,7 @@ def test_variants_are_scored_and_compared(folder, audio):
     assert set(table["split"]) == {"val", "test"}
     scored = table[table["variant"] == "both"].set_index(
         ["split", "source", "export", "codebook", "metric"]
-    )
+    ).sort_index()
     assert scored.index.is_unique
     assert (scored["n_seeds"] == 2).all()
     # Latents follow the film, and BOLD follows the latents: better than the mean.
