@@ -112,9 +112,11 @@ def test_variants_are_scored_and_compared(folder, audio):
     table = pd.read_csv(folder / "ablation.csv")
     assert set(table["source"]) == {"model", "from_bold", "ceiling", "floor_mean", "floor_unigram"}
     assert set(table["split"]) == {"val", "test"}
-    scored = table[table["variant"] == "both"].set_index(
-        ["split", "source", "export", "codebook", "metric"]
-    ).sort_index()
+    scored = (
+        table[table["variant"] == "both"]
+        .set_index(["split", "source", "export", "codebook", "metric"])
+        .sort_index()
+    )
     assert scored.index.is_unique
     assert (scored["n_seeds"] == 2).all()
     # Latents follow the film, and BOLD follows the latents: better than the mean.
