@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from giblet.errors import GibletError
+from giblet.notices import collected
 from giblet.stamps import write_stamp
 
 # What shells say of a command that Ctrl-C ended.
@@ -35,7 +36,8 @@ def job(snakemake: Any) -> Iterator[Any]:
     keeps its traceback. Libraries must be imported inside the block, after the threads are set.
 
     The job's params are passed on to :mod:`giblet.store`, which writes them into what it
-    makes, and stamped beside the results when the body succeeds (see :mod:`giblet.stamps`).
+    makes, and stamped beside the results when the body succeeds (see :mod:`giblet.stamps`),
+    with what the job said of its inputs (:mod:`giblet.notices`).
     """
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(snakemake.threads)
@@ -48,10 +50,11 @@ def job(snakemake: Any) -> Iterator[Any]:
     log = Path(str(snakemake.log[0])) if len(snakemake.log) else None
     terminal = sys.stderr
     try:
-        with _logging_to(log):
+        with _logging_to(log), collected() as notices:
             yield snakemake
             if len(snakemake.output):
-                write_stamp(snakemake.output[0], snakemake.rule, {**params, "code": code})
+                recorded = {**params, "code": code}
+                write_stamp(snakemake.output[0], snakemake.rule, recorded, notices)
     except KeyboardInterrupt:
         _say(snakemake.rule, "interrupted", log, terminal)
         sys.exit(INTERRUPTED)

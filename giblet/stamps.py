@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,32 @@ def plain(params: Mapping[str, Any]) -> dict[str, Any]:
     return loaded
 
 
-def write_stamp(first_output: str | Path, rule: str, params: Mapping[str, Any]) -> None:
-    """Record which rule and params made a job's outputs; call it when they are complete."""
+def write_stamp(
+    first_output: str | Path, rule: str, params: Mapping[str, Any], notices: Sequence[str] = ()
+) -> None:
+    """Record which rule and params made a job's outputs; call it when they are complete.
+
+    Parameters
+    ----------
+    notices : what the job had to say of its inputs (see :mod:`giblet.notices`)
+    """
     path = stamp_path(first_output)
     partial = path.with_name(f"{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps({"rule": rule, "params": plain(params)}, indent=1))
+    record = {"rule": rule, "params": plain(params), "notices": list(notices)}
+    partial.write_text(json.dumps(record, indent=1))
     partial.replace(path)
+
+
+def notices_of(first_outputs: Iterable[str | Path]) -> list[str]:
+    """What the jobs that made some results had to say of their inputs, each once, in order."""
+    found: dict[str, None] = {}
+    for output in first_outputs:
+        try:
+            recorded = json.loads(stamp_path(output).read_text())
+            found.update(dict.fromkeys(map(str, recorded.get("notices", ()))))
+        except (OSError, ValueError, AttributeError, TypeError):
+            continue
+    return list(found)
 
 
 def difference(first_output: str | Path, params: Mapping[str, Any]) -> str | None:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from giblet import notices
 from giblet.align.lengths import run_lengths, stimulus_files
 from giblet.errors import AlignError
 from giblet.store import replacing
@@ -101,8 +102,8 @@ def gap_in_trs(gap_s: float, tr_s: Exact, delays_trs: Sequence[int] = ()) -> int
             f"{longest} TRs: training would see test stimuli; set align/gap_s to {needed} or more"
         )
     if gap_s < HRF_S:
-        print(
-            f"warning: align/gap_s is {gap_s} s, shorter than the {HRF_S} s that a response "
+        notices.warn(
+            f"align/gap_s is {gap_s} s, shorter than the {HRF_S} s that a response "
             "lasts: BOLD at the start of a test block still answers training stimuli"
         )
     return gap_trs
@@ -277,7 +278,7 @@ def _check_study(codes: Mapping[str, NDArray[np.int8]]) -> None:
             )
     share = float((every == CODES["train"]).mean())
     if share < 0.4:
-        print(f"warning: only {share:.0%} of all TRs train; shorten align/gap_s or the blocks")
+        notices.warn(f"only {share:.0%} of all TRs train; shorten align/gap_s or the blocks")
 
 
 def as_table(codes: Mapping[str, NDArray[np.int8]]) -> pd.DataFrame:

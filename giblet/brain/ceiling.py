@@ -31,6 +31,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from giblet import notices
 from giblet.brain.isc import Draws, Shared, study_isc
 from giblet.brain.repeats import study_repeats
 from giblet.errors import BrainError
@@ -109,7 +110,7 @@ def make_ceiling(
             for name, numbers in chosen[subject].summary().items():
                 attrs[name] = numbers
     if note:
-        print(f"warning: {note}")
+        notices.warn(note)
     for subject in subjects:
         of = {"inter-subject": shared[subject], "repeated": again[subject]}
         medians = [

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from giblet import notices
 from giblet.brain.grid import Grid, grid_of, require_same_grid
 from giblet.brain.series import series_files
 from giblet.errors import BrainError
@@ -154,7 +155,7 @@ def require_tr(scan: Scan, tr_s: Exact) -> None:
     """
     expected = float(as_fraction(tr_s, "tr_s"))
     if scan.tr_s is None:
-        print(f"warning: {scan.name}: the header states no TR; taking tr_s, {expected:g} s")
+        notices.warn(f"{scan.name}: the header states no TR; taking tr_s, {expected:g} s")
     elif abs(scan.tr_s - expected) > TR_TOLERANCE * expected:
         raise BrainError(
             f"{scan.name}: the header says a TR of {scan.tr_s:.6g} s, the study has {expected:g} "

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from giblet import notices
+from giblet.cells import DELIMITED, EXCEL, Purpose, Sheet, is_empty, read_sheet
 from giblet.errors import AnnotationError
-from giblet.stimulus.cells import DELIMITED, EXCEL, Sheet, is_empty, read_sheet
 from giblet.stimulus.columns import Columns, find_columns, says_speech
 from giblet.stimulus.rows import (
     Row,
@@ -23,6 +23,14 @@ from giblet.stimulus.subtitles import read_subtitles
 from giblet.timing import Exact, as_fraction
 
 SUBTITLES = (".srt", ".vtt")
+PURPOSE = Purpose(
+    AnnotationError,
+    named_in="correct the column 'text' of the runs table, or leave it empty for a run without "
+    "text",
+    holds="columns for the start, the end and the text",
+    sheet_key="stimulus/text/sheet",
+    encoding_key="stimulus/text/encoding",
+)
 
 
 def read_annotation(
@@ -48,14 +56,14 @@ def read_annotation(
     path = Path(path)
     kind = path.suffix.lower()
     if kind in SUBTITLES:
-        return read_subtitles(path, encoding)
+        return read_subtitles(path, PURPOSE, encoding)
     if kind not in (*EXCEL, *DELIMITED):
         known = ", ".join((*EXCEL, *DELIMITED, *SUBTITLES))
         raise AnnotationError(
             f"{path}: files ending in {path.suffix or 'nothing'!r} are not read as timed text: "
             f"save it as one of {known}"
         )
-    table = read_sheet(path, sheet, encoding)
+    table = read_sheet(path, PURPOSE, sheet=sheet, encoding=encoding)
     columns = find_columns(path, table.header, named, unit)
     rows = []
     timeless = []
@@ -67,9 +75,8 @@ def read_annotation(
             timeless.append(number)
     if timeless:
         some = ", ".join(map(str, timeless[:10])) + (" ..." if len(timeless) > 10 else "")
-        warnings.warn(
-            f"{path}: {len(timeless)} row(s) with a text but no start are left out: {some}",
-            stacklevel=3,
+        notices.warn(
+            f"{path}: {len(timeless)} row(s) with a text but no start are left out: {some}"
         )
     if not rows:
         raise AnnotationError(

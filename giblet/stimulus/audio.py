@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 import wave
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -13,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from giblet import notices
 from giblet.errors import MediaError
 from giblet.stimulus.media import Film, decoded, open_film, run_length
 from giblet.store import replacing
@@ -76,12 +76,12 @@ def _in_scanner_time(
                 f"{film.path}: has no sound: name a film with an audio stream, set "
                 "stimulus/audio/missing to 'silence', or leave audio out of config key 'modalities'"
             )
-        warnings.warn(f"{film.path}: has no sound; silence is used instead", stacklevel=3)
+        notices.warn(f"{film.path}: has no sound; silence is used instead")
         return
     heard = mono(film, damaged)
     first = next(heard, None)
     if first is None:
-        warnings.warn(f"{film.path}: its audio stream is empty; silence is used", stacklevel=3)
+        notices.warn(f"{film.path}: its audio stream is empty; silence is used")
         return
     rate = first[1]
     blocks = ((time, samples) for time, _, samples in chain([first], heard))

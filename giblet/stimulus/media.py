@@ -12,7 +12,6 @@ libavformat in those stamps.
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import Any
 import av
 from av.error import FFmpegError
 
+from giblet import notices
 from giblet.errors import MediaError
 from giblet.timing import Exact, covered_trs
 
@@ -200,7 +200,7 @@ def _complain(film: Film, time_s: Fraction | None, reason: str, damaged: str) ->
         raise MediaError(
             f"{what}: copy it again, or set {DAMAGED} to 'partial' to go on without what is missing"
         )
-    warnings.warn(f"{what}; what is missing is left out", stacklevel=3)
+    notices.warn(f"{what}; what is missing is left out")
 
 
 def _reason(error: BaseException) -> str:

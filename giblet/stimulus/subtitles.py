@@ -7,8 +7,8 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
+from giblet.cells import Purpose, read_text
 from giblet.errors import AnnotationError
-from giblet.stimulus.cells import read_text
 from giblet.stimulus.rows import Row, clock_seconds
 
 ARROW = "-->"
@@ -21,7 +21,7 @@ MARKUP = re.compile(r"</?[A-Za-z0-9.:][^<>]*>|\{\\[^{}]*\}")
 SOUND = re.compile(r"(\s*(\[[^\]]*\]|\([^)]*\)|[♪♫][^♪♫]*[♪♫]?))*\s*")
 
 
-def read_subtitles(path: str | Path, encoding: str | None) -> list[Row]:
+def read_subtitles(path: str | Path, purpose: Purpose, encoding: str | None) -> list[Row]:
     """Cues of an srt or vtt file, in the order of the file.
 
     Markup, speaker tags and cue settings are left out; the lines of a cue are joined. Cues are
@@ -32,7 +32,7 @@ def read_subtitles(path: str | Path, encoding: str | None) -> list[Row]:
     AnnotationError
         If a time cannot be read, or there are no cues.
     """
-    text = read_text(path, encoding)
+    text = read_text(path, purpose, encoding)
     lines = text.splitlines()
     rows = []
     number = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from giblet import notices
 from giblet.errors import MediaError
 from giblet.stimulus.media import Film, decoded, frame_length, open_film, run_length
 from giblet.store import image_compression, writing
@@ -126,11 +126,10 @@ def _pictures(film: Film, damaged: str) -> Iterator[Shown]:
     for time, frame in decoded(film, film.video, damaged):
         if last is not None and time <= last:
             if in_order:
-                warnings.warn(
+                notices.warn(
                     f"{film.path}: its time stamps are out of order from {float(time):.3f} s on, "
                     "as in avi files with B-frames; the pictures concerned are left out. Convert "
-                    "the film to mp4 or mkv to see them",
-                    stacklevel=2,
+                    "the film to mp4 or mkv to see them"
                 )
             in_order = False
             continue

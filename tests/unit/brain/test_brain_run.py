@@ -6,6 +6,7 @@ import pytest
 from nilearn.masking import apply_mask
 
 from giblet.brain.mask import load_mask
+from giblet.notices import InputWarning
 from giblet.store import reading
 from tests.support.real import real_file
 from tests.support.scans import AFFINE, noise_scan
@@ -133,17 +134,17 @@ def test_another_grid_is_resampled_when_asked(study):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_a_header_without_a_tr_only_warns(study, capsys):
+def test_a_header_without_a_tr_only_warns(study):
     study.space(mask=study.mask(ball_mask()))
-    study.run(study.scan(noise_scan(), tr_s=0))
-    assert "states no TR; taking tr_s, 1.5 s" in capsys.readouterr().out
+    with pytest.warns(InputWarning, match="states no TR; taking tr_s, 1.5 s"):
+        study.run(study.scan(noise_scan(), tr_s=0))
 
 
 @pytest.mark.parametrize(("tr_s", "unit"), [(1500, "msec"), (1.50001, "sec")])
-def test_the_same_tr_in_other_words_is_fine(study, tr_s, unit, capsys):
+def test_the_same_tr_in_other_words_is_fine(study, tr_s, unit, recwarn):
     study.space(mask=study.mask(ball_mask()))
     study.run(study.scan(noise_scan(), tr_s=tr_s, unit=unit))
-    assert "warning" not in capsys.readouterr().out
+    assert not [one for one in recwarn if issubclass(one.category, InputWarning)]
 
 
 def test_a_wrong_header_can_be_overruled(study):
