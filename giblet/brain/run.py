@@ -67,7 +67,7 @@ def make_run(
     detrend: bool,
     parcels_dataset: str,
 ) -> None:
-    """Write a run's cleaned time courses: ``bold`` [T, V] float32 and ``valid`` [V].
+    """Write a run's cleaned time courses: ``bold`` [T, V], ``valid`` [V] and ``measured`` [T].
 
     Parameters
     ----------
@@ -118,6 +118,7 @@ def make_run(
         shape = (min(count, CHUNK_ROWS), source.n_voxels)
         file.create_dataset("bold", data=values, chunks=shape)
         file["valid"] = quality.valid
+        file["measured"] = np.ones(count, bool)
         file.attrs["n_nan"] = quality.n_nan
         file.attrs["n_constant"] = quality.n_constant
         file.attrs["n_confounds"] = 0 if nuisance is None else nuisance.shape[1]

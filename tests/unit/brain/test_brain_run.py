@@ -39,6 +39,7 @@ def test_the_file_says_what_it_holds(study):
         assert file["bold"].shape == (60, ball_mask().sum())
         assert file["bold"].chunks[0] == 16
         assert file["valid"].dtype == bool
+        np.testing.assert_array_equal(file["measured"][:], np.ones(60, bool))
         assert file["valid"][:].all()
         assert (file.attrs["n_nan"], file.attrs["n_constant"]) == (0, 0)
 
