@@ -32,8 +32,8 @@ def warn(message: str) -> None:
 
 
 @contextmanager
-def collected() -> Iterator[list[str]]:
-    """Gather the warnings of a block; each is also printed to standard error, as one line.
+def collected(shown: bool = True) -> Iterator[list[str]]:
+    """Gather the warnings of a block, and print each to standard error as one line if `shown`.
 
     Yields
     ------
@@ -50,7 +50,8 @@ def collected() -> Iterator[list[str]]:
                 as_before(message, category, *rest, **named)
             elif str(message) not in found:
                 found.append(str(message))
-                print(f"warning: {message}", file=sys.stderr, flush=True)
+                if shown:
+                    print(f"warning: {message}", file=sys.stderr, flush=True)
 
         warnings.showwarning = show
         yield found

@@ -8,14 +8,16 @@ import signal
 from snakemake.exceptions import WorkflowError
 
 from giblet import config as giblet_config
-from giblet import tables
+from giblet import notices, tables
 from giblet.brain.series import series_files
 from giblet.errors import GibletError
 from giblet.fingerprint import CodeIndex
 
 try:
     giblet_config.complete(config)
-    RUNS, SCANS = tables.load_study(config)
+    # Jobs read the tables again; what is odd about them is said once.
+    with notices.collected(shown=workflow.is_main_process) as TABLE_NOTICES:
+        RUNS, SCANS = tables.load_study(config)
     tables.check_unseen(config["train"]["unseen_subjects"], SCANS)
     MODALITIES = tables.study_modalities(config["modalities"], RUNS)
 except GibletError as error:

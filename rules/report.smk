@@ -39,6 +39,18 @@ rule validate_report:
                 rules.validate_text_regions.output,
             ],
         ),
+        # Read for what their jobs said of the study's inputs (giblet.notices).
+        told=[
+            per_run(FRAMES),
+            if_has("audio", per_run(rules.stimulus_audio.output.sound)),
+            if_has("text", per_run(rules.stimulus_text.output.text)),
+            per_run(AUDIO_FEATURES),
+            per_run(TEXT_FEATURES),
+            per_run(VIDEO_FEATURES),
+            rules.brain_space.output[0],
+            per_scan(rules.brain_run.output.bold),
+            f"{RESULTS}/align/study.h5",
+        ],
     output:
         html=report(
             f"{VALIDATE}/report/index.html",
@@ -61,6 +73,7 @@ rule validate_report:
         settings_json=json.dumps(config, sort_keys=True),
         templates=templates_digest(),
         modalities=MODALITIES,
+        table_notices=TABLE_NOTICES,
         code=code("validate_report.py"),
     script:
         "../workflow/scripts/validate_report.py"

@@ -3,11 +3,15 @@
 from giblet.jobs import job
 
 with job(snakemake) as j:
+    from giblet.stamps import notices_of
     from giblet.validate.report.page import build_report
 
+    told = dict.fromkeys([*j.input.told, j.input.ceiling, j.input.splits])
+    shown = [path for path in j.input if path not in set(j.input.told)]
     build_report(
         j.output.html,
-        list(j.input),
+        shown,
+        notices=[*j.params.table_notices, *notices_of(told)],
         settings_json=j.params.settings_json,
         modalities=j.params.modalities,
         clip_s=j.params.clip_s,

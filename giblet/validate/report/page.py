@@ -32,6 +32,8 @@ from giblet.validate.report.words import MODALITY_NAMES, STIMULUS_MODALITIES
 
 # Bytes of words and tags around one picture, sound or film, at most.
 AROUND_MEDIA = 1000
+# Warnings about inputs that the page lists; the logs have all of them.
+MOST_NOTICES = 50
 MEGABYTE = 1_000_000
 
 
@@ -39,6 +41,7 @@ def build_report(
     html: str | Path,
     paths: Sequence[str | Path],
     *,
+    notices: Sequence[str] = (),
     settings_json: str,
     modalities: Sequence[str] = STIMULUS_MODALITIES,
     clip_s: float,
@@ -55,6 +58,8 @@ def build_report(
         File to write, ``results/{dataset}/validate/report/index.html``.
     paths
         The declared input files below ``results/{dataset}``; docs/report.md says which are used.
+    notices
+        What the tables and the jobs had to say of the study's inputs (:mod:`giblet.notices`).
     settings_json
         The whole configuration of the run, as JSON.
     modalities
@@ -75,6 +80,8 @@ def build_report(
     held_out = study.splits.loc[study.splits["split"] == "test", "run"]
     shown = list(dict.fromkeys(held_out))[:n_media_runs]
     context = {
+        "notices": notices,
+        "most_notices": MOST_NOTICES,
         "examples": sentences(study, n_sentences, int(config.get("seed", 0))),
         "said": said_table(study, n_sentences, int(config.get("seed", 0))),
         **_about(study, config, runs),

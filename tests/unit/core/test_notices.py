@@ -15,6 +15,13 @@ def test_each_notice_is_kept_once_and_printed(capsys):
     assert capsys.readouterr().err.splitlines() == [f"warning: {text}" for text in found]
 
 
+def test_a_job_that_reads_again_says_nothing_twice(capsys):
+    with notices.collected(shown=False) as found:
+        notices.warn("runs.tsv: is not UTF-8")
+    assert found == ["runs.tsv: is not UTF-8"]
+    assert capsys.readouterr().err == ""
+
+
 def test_other_warnings_pass_through():
     with warnings.catch_warnings(record=True) as others:
         warnings.simplefilter("always")

@@ -314,3 +314,12 @@ def test_subjects_that_training_never_saw_are_named_and_compared(copy):
     assert "<dt>Never seen in training</dt><dd>sub-03:" in page
     assert "Training never saw sub-03" in page
     assert "share of the ceiling is 0.350, that of the others 0.700 (ratio 0.50)" in page
+
+
+def test_what_was_said_of_the_inputs_is_on_the_page(results):
+    said = ["words.tsv: 2 rows <lie> beyond the run: rows 3, 4", *(f"note {n}" for n in range(60))]
+    text = build(results, notices=said)
+    assert "61 things were left out or read with a guess" in text
+    assert "2 rows &lt;lie&gt; beyond the run" in text
+    assert "And 11 more, in the logs of the jobs." in text
+    assert "left-out" not in build(results)
