@@ -81,6 +81,18 @@ def _add_setup(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="ready environment on the host (conda, venv), used as it is: nothing is installed",
     )
+    _add_sent(parser, "also send new files, which git does not track")
+
+
+def _add_sent(parser: argparse.ArgumentParser, dirty: str) -> None:
+    parser.add_argument("--dirty", action="store_true", help=dirty)
+    parser.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="send this file though it looks like a secret; repeatable",
+    )
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
@@ -111,9 +123,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="inputs of the checkout that git does not track, to send along; repeatable",
     )
-    parser.add_argument(
-        "--dirty", action="store_true", help="also with uncommitted or unpushed changes"
-    )
+    _add_sent(parser, "also with uncommitted or unpushed changes, and send new files")
     parser.add_argument("--resume", action="store_true", help="go on with a run that has ended")
     parser.add_argument(
         "extra", nargs="*", metavar="-- SNAKEMAKE ARGUMENTS", help="handed on as they are"
@@ -144,7 +154,7 @@ def _work(arguments: argparse.Namespace, host: Host, chosen: Run) -> None:
         environment = work.Environment(
             arguments.python, arguments.environment, tuple(arguments.before)
         )
-        work.setup(host, environment, work.here(), dry_run)
+        work.setup(host, environment, arguments.dirty, arguments.allow, dry_run)
     elif arguments.verb == "train":
         launch = work.Launch(
             arguments.target,
@@ -154,7 +164,15 @@ def _work(arguments: argparse.Namespace, host: Host, chosen: Run) -> None:
             arguments.scheduler,
             tuple(arguments.extra),
         )
-        work.train(chosen, launch, arguments.send, arguments.dirty, arguments.resume, dry_run)
+        work.train(
+            chosen,
+            launch,
+            arguments.send,
+            arguments.dirty,
+            arguments.resume,
+            arguments.allow,
+            dry_run,
+        )
     elif arguments.verb == "fetch":
         stages = [] if arguments.what == "all" else [s for s in arguments.what.split(",") if s]
         work.fetch(chosen, stages, work.here(), dry_run)

@@ -16,8 +16,15 @@ Value = str | int | bool | None | Sequence[str]
 SSH = ("ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=30", "-o", "ServerAliveInterval=30")
 # Contents decide what is sent, and what has not changed keeps its time on the host: rsync's usual
 # look at times would make results stale that are not.
-SEND = ("rsync", "-rlpcz", "--from0", "--files-from=-", "--ignore-missing-args")
-SEND_DATA = ("rsync", "-rltz", "--relative", "--partial-dir=.rsync-partial", "--out-format=%n")
+# No -r: a folder in the list, of another repository say, is not gone into. What arrives is the
+# user's alone.
+PRIVATE = "--chmod=go="
+SEND = ("rsync", "-lpcz", PRIVATE, "--from0", "--files-from=-", "--ignore-missing-args")
+SEND_FOLDER = ("rsync", "-rlpcz", PRIVATE, "--delete")
+SEND_DATA = (
+    *("rsync", "-rltz", PRIVATE, "--exclude=.git", "--relative", "--partial-dir=.rsync-partial"),
+    "--out-format=%n",
+)
 FETCH = ("rsync", "-rltz", "--partial-dir=.rsync-partial", "--out-format=%l %n")
 # Unfinished or of use to the run alone.
 NOT_FETCHED = (".checkpoints/", ".partial-*", ".rsync-partial/")
@@ -33,19 +40,25 @@ class Command:
         The program and its arguments.
     script
         Text on its standard input.
-    fed_by
-        Another program whose output is its standard input.
+    listed
+        Names of files, which stand on its standard input with zeros between in place of a text.
     """
 
     argv: tuple[str, ...]
     script: str = ""
-    fed_by: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+
+    @property
+    def stdin(self) -> str:
+        """What stands on its standard input."""
+        return "".join(f"{name}\0" for name in self.listed) or self.script
 
     def __str__(self) -> str:
         """What to type in a shell for the same."""
         text = shlex.join(self.argv)
-        if self.fed_by:
-            return f"{shlex.join(self.fed_by)} | {text}"
+        if self.listed:
+            names = " \\\n  ".join(map(shlex.quote, self.listed))
+            return f"printf '%s\\0' \\\n  {names} \\\n  | {text}"
         if self.script:
             end = "GIBLET"
             while f"\n{end}\n" in self.script:
@@ -108,26 +121,18 @@ def address(host: Host, path: str) -> tuple[str, ...]:
     return (*protected, f"{host.name}:{path}")
 
 
-def send_tree(host: Host, root: Path, folder: str) -> Command:
-    """What git tracks or would track, into a folder of the host."""
+def send_tree(host: Host, root: Path, files: Sequence[str], folder: str) -> Command:
+    """Files of the checkout, and no others, into a folder of the host."""
     *protected, target = address(host, f"{folder}/")
     return Command(
-        (*SEND, *remote_shell(host), *protected, f"{root}/", target),
-        fed_by=list_files(root),
+        (*SEND, *remote_shell(host), *protected, f"{root}/", target), listed=tuple(files)
     )
-
-
-def list_files(root: Path) -> tuple[str, ...]:
-    """git, naming tracked files and new ones that are not ignored, with zeros between."""
-    return ("git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 
 
 def send_folder(host: Host, source: Path, folder: str) -> Command:
     """Everything in a folder here, into a folder of the host."""
     *protected, target = address(host, f"{folder}/")
-    return Command(
-        ("rsync", "-rlpcz", "--delete", *remote_shell(host), *protected, f"{source}/", target)
-    )
+    return Command((*SEND_FOLDER, *remote_shell(host), *protected, f"{source}/", target))
 
 
 def send_data(host: Host, root: Path, paths: Sequence[str], folder: str) -> Command:

@@ -12,7 +12,7 @@ from typing import Any
 from giblet.errors import RemoteError
 from giblet.remote import commands
 from giblet.remote.places import Run
-from giblet.remote.tree import Tree, difference, git
+from giblet.remote.tree import Tree, difference
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,14 @@ def describe(run: Run, tree: Tree, launch: Launch, data: Sequence[str]) -> dict[
     }
 
 
-def record_files(run: Run, tree: Tree, launch: Launch, data: Sequence[str]) -> dict[str, str]:
-    """Names and contents of the files of a run's record."""
-    arguments = commands.list_files(tree.root)
+def record_files(
+    run: Run, tree: Tree, launch: Launch, data: Sequence[str], sent: Sequence[str]
+) -> dict[str, str]:
+    """Names and contents of the files of a run's record; `sent`: files of the checkout."""
     files = {
         "run.json": json.dumps(describe(run, tree, launch, data), indent=1) + "\n",
         "arguments.sh": arguments_file(launch),
-        "files": git(tree.root, *arguments[3:]),
+        "files": "".join(f"{path}\0" for path in sent),
     }
     if tree.changed or tree.untracked:
         files["code.diff"] = difference(tree)

@@ -150,13 +150,10 @@ class Runner:
         if self.dry_run:
             print(command)
             return 0, ""
-        feeder = None
         try:
-            if command.fed_by:
-                feeder = subprocess.Popen(command.fed_by, stdout=subprocess.PIPE)
             process = subprocess.Popen(
                 command.argv,
-                stdin=feeder.stdout if feeder else subprocess.PIPE,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
             )
@@ -164,7 +161,7 @@ class Runner:
             raise RemoteError(
                 f"{error.filename} is not on this machine: install it (apt, brew), then try again"
             ) from None
-        return _follow(process, command.script, take)
+        return _follow(process, command.stdin, take)
 
     def trouble(self, errors: str, status: int) -> RemoteError:
         """An error in words for what ssh or rsync printed."""
@@ -189,7 +186,7 @@ class Runner:
 
 
 def _follow(
-    process: subprocess.Popen[bytes], script: str, take: Callable[[str], None]
+    process: subprocess.Popen[bytes], stdin: str, take: Callable[[str], None]
 ) -> tuple[int, str]:
     """Feed a process, hand on its lines as they come, and wait for its end."""
     import threading
@@ -202,7 +199,7 @@ def _follow(
     reader.start()
     if process.stdin is not None:
         try:
-            process.stdin.write(script.encode(errors="surrogateescape"))
+            process.stdin.write(stdin.encode(errors="surrogateescape"))
             process.stdin.close()
         except BrokenPipeError:  # ssh has given up already and says why
             pass

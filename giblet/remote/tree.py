@@ -6,11 +6,14 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from giblet.errors import RemoteError
+from giblet.remote.secrets import refuse_secrets
 
+SUBMODULE = "160000 "
 LARGEST_NEW_FILE = 1_000_000  # bytes; larger new files are named in the record, not copied into it
 
 
@@ -108,6 +111,30 @@ def refuse_unrecorded(tree: Tree) -> None:
             f"commit {tree.commit[:10]} of {tree.branch or 'no branch'} is on no remote of "
             f"{tree.root}: git push first, or --dirty to run it all the same"
         )
+
+
+def files_to_send(tree: Tree, dirty: bool, allowed: Sequence[str] = ()) -> tuple[str, ...]:
+    """Files that leave this machine: what git tracks, and new files only if `dirty`.
+
+    Submodules and other repositories inside the checkout are not sent, nor is anything in them.
+
+    Raises
+    ------
+    RemoteError
+        If a file looks like a secret and is not among `allowed`.
+    """
+    # MODE OBJECT STAGE<tab>PATH; a file in conflict is there once for each side.
+    tracked = git(tree.root, "ls-files", "-z", "--stage").split("\0")
+    files = {
+        entry.partition("\t")[2]: None
+        for entry in tracked
+        if entry and not entry.startswith(SUBMODULE)
+    }
+    if dirty:
+        # git names a repository that it does not know by its folder.
+        files.update(dict.fromkeys(path for path in tree.untracked if not path.endswith("/")))
+    refuse_secrets(tree.root, files, allowed)
+    return tuple(files)
 
 
 def difference(tree: Tree) -> str:

@@ -12,7 +12,8 @@ from giblet.remote.places import Host, Run, options
 from giblet.remote.record import Launch
 from giblet.remote.refusals import in_words
 from giblet.remote.runner import Answer, Refusal, Runner
-from giblet.remote.tree import Tree, read_tree, refuse_unrecorded
+from giblet.remote.secrets import files_below, refuse_secrets
+from giblet.remote.tree import Tree, files_to_send, read_tree, refuse_unrecorded
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,24 @@ class Environment:
         return bool(self.python or self.ready or self.before)
 
 
-def setup(host: Host, environment: Environment, root: Path, dry_run: bool = False) -> None:
-    """Look at what the host has, then make the environment of its runs from this checkout."""
+def setup(
+    host: Host,
+    environment: Environment,
+    dirty: bool = False,
+    allowed: Sequence[str] = (),
+    dry_run: bool = False,
+) -> None:
+    """Look at what the host has, then make the environment of its runs from this checkout.
+
+    Parameters
+    ----------
+    dirty
+        Send new files, too, that git does not track yet.
+    allowed
+        Files to send though they look like secrets.
+    """
+    tree = read_tree()
+    files = files_to_send(tree, dirty, allowed)
     runner = Runner(host, dry_run)
     told: dict[str, commands.Value] = {
         "python": environment.python or "",
@@ -52,7 +69,7 @@ def setup(host: Host, environment: Environment, root: Path, dry_run: bool = Fals
         if not dry_run:
             _report_checks(host, answer, environment)
         folder = f"{host.folder}/environment"
-        runner.transfer(commands.send_tree(host, root, folder))
+        runner.transfer(commands.send_tree(host, tree.root, files, folder))
         if not dry_run:
             print("environment (the first time, packages are installed: minutes)")
         runner.script("setup", ("installing", "check"), **told)
@@ -81,6 +98,7 @@ def train(
     data: Sequence[str] = (),
     dirty: bool = False,
     resume: bool = False,
+    allowed: Sequence[str] = (),
     dry_run: bool = False,
 ) -> None:
     """Send the code, and named inputs, and start Snakemake on the host."""
@@ -88,8 +106,10 @@ def train(
     if not dirty:
         refuse_unrecorded(tree)
     _check_files(tree, launch, data)
+    code = files_to_send(tree, dirty, allowed)
+    refuse_secrets(tree.root, files_below(tree.root, data), allowed)
     runner = Runner(run.host, dry_run)
-    files = record.record_files(run, tree, launch, data)
+    files = record.record_files(run, tree, launch, data, code)
     kept = run.local(tree.root) / "record"
     try:
         runner.script("prepare", slug=run.slug, resume=resume, scheduler=launch.scheduler)
@@ -99,7 +119,7 @@ def train(
         else:
             print(f"# written to {kept}: {', '.join(files)}; arguments.sh is")
             print("".join(f"#   {line}\n" for line in files["arguments.sh"].splitlines()), end="")
-        runner.transfer(commands.send_tree(run.host, tree.root, f"{run.folder}/code"))
+        runner.transfer(commands.send_tree(run.host, tree.root, code, f"{run.folder}/code"))
         if data:
             runner.transfer(commands.send_data(run.host, tree.root, data, f"{run.folder}/code"))
         runner.transfer(commands.send_folder(run.host, kept, f"{run.folder}/record"))

@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -182,6 +184,52 @@ def test_changes_are_refused_or_recorded(laptop, loop, name, capsys):
         laptop.commit()
 
 
+def test_secrets_and_other_repositories_stay_here(laptop, loop, name, capsys):
+    secrets = (".env", ".ssh/id_rsa", "deploy.txt")
+    nested = laptop.root / "other"
+    there = loop.home / "giblet"
+    setup = ("setup", "--environment", os.sys.prefix)
+    try:
+        for path in (*secrets, "new.txt"):
+            (laptop.root / path).parent.mkdir(exist_ok=True)
+            (laptop.root / path).write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+        (laptop.root / "new.txt").write_text("nothing secret\n")
+        subprocess.run(["git", "init", "-q", str(nested)], check=True)
+        (nested / ".git/config").write_text("[remote]\nurl = https://token@host/x\n")
+        (nested / "code.py").write_text("pass\n")
+
+        assert laptop.remote(*setup) == 0
+        arrived = {p.relative_to(there / "environment") for p in there.rglob("environment/**/*")}
+        assert not arrived & {Path(path) for path in (*secrets, "new.txt", "other")}
+
+        assert laptop.remote("train", "--name", name, "--dirty", *QUICK) == 1
+        error = capsys.readouterr().err
+        assert "3 file(s) look like secrets" in error
+        assert all(f"\n  {path}" in error for path in secrets)
+        assert "--allow PATH" in error
+        assert not (there / "runs" / name).exists()
+
+        allowed = [word for path in secrets for word in ("--allow", path)]
+        assert laptop.remote("train", "--name", name, "--dirty", "--dry-run", *allowed, *QUICK) == 0
+        printed = capsys.readouterr().out
+        assert "\n  new.txt " in printed
+        assert "\n  .env " in printed
+        assert "other/" not in printed
+
+        assert laptop.remote("train", "--name", name, "--dirty", *allowed, *QUICK) == 0
+        code = there / "runs" / name / "code"
+        assert all((code / path).exists() for path in (*secrets, "new.txt"))
+        assert not (code / "other").exists()
+        wait(laptop, name, capsys)
+        # Snakemake gives its own records modes of their own.
+        ours = [p for p in there.rglob("*") if ".snakemake" not in p.parts and not p.is_symlink()]
+        assert [p for p in (there, *ours) if p.stat().st_mode & 0o077] == []
+    finally:
+        shutil.rmtree(nested, ignore_errors=True)
+        for path in (*secrets, "new.txt"):
+            (laptop.root / path).unlink(missing_ok=True)
+
+
 def test_an_unpushed_commit_is_refused(laptop, name, capsys):
     laptop.git("commit", "-q", "--allow-empty", "-m", "not pushed")
     try:
@@ -197,6 +245,9 @@ def test_inputs_that_git_does_not_track_are_sent_when_named(laptop, loop, name, 
     assert laptop.remote("train", "--name", name, "--send", "results/in puts", *QUICK) == 0
     there = loop.home / f"giblet/runs/{name}/code/results/in puts/film.mp4"
     assert there.read_bytes() == (laptop.root / "results/in puts/film.mp4").read_bytes()
+    (laptop.root / "results/in puts/token.txt").write_text("abc")
+    assert laptop.remote("train", "--name", f"{name}-c", "--send", "results/in puts", *QUICK) == 1
+    assert "results/in puts/token.txt" in capsys.readouterr().err
     assert laptop.remote("train", "--name", f"{name}-b", "--send", "../origin", *QUICK) == 1
     assert "is not inside" in capsys.readouterr().err
     wait(laptop, name, capsys)

@@ -13,6 +13,8 @@ from giblet.remote import checks, commands
 from giblet.remote.places import Host, Run, slug
 from giblet.remote.record import Launch, arguments_file
 from giblet.remote.runner import Answer, Runner
+from giblet.remote.secrets import looks_secret
+from tests.support.checkout import ROOT
 
 TEXT = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=30)
 
@@ -59,7 +61,7 @@ def test_no_command_weakens_ssh(tmp_path):
     host = Host("me@h", "a b", "/my config")
     for command in (
         commands.script(host, "probe", python="", before="", environment="", rewrite=False),
-        commands.send_tree(host, tmp_path, "a b"),
+        commands.send_tree(host, tmp_path, ["x"], "a b"),
         commands.send_data(host, tmp_path, ["x"], "a b"),
         commands.send_folder(host, tmp_path, "a b"),
         commands.fetch_record(host, "a b", tmp_path),
@@ -83,6 +85,36 @@ def test_rsync_understands_the_quotes_of_its_remote_shell(tmp_path):
     subprocess.run(["rsync", "-e", option, "h:x", str(tmp_path)], capture_output=True)
     called = (tmp_path / "called").read_text().splitlines()
     assert called[called.index("-F") + 1] == odd
+
+
+@pytest.mark.parametrize(
+    "path",
+    [".env", "a/.env.local", "prod.env", ".ssh/config", "keys/id_ed25519", "cert.PEM", ".netrc",
+     "secrets.yaml", "kaggle.json", "hf_token", "a/.aws/x", "my_credentials.json", "x.p12"],
+)  # fmt: skip
+def test_names_of_secrets(tmp_path, path):
+    assert looks_secret(tmp_path, path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [".env.example", "id_rsa.pub", "giblet/remote/secrets.py", "tokens.tsv", "data/keys.csv",
+     "environment.yml", "passwords.md", "config/monkey.yaml"],
+)  # fmt: skip
+def test_names_that_only_sound_like_secrets(tmp_path, path):
+    assert not looks_secret(tmp_path, path)
+
+
+def test_private_keys_of_any_name(tmp_path):
+    (tmp_path / "notes").write_text("-----BEGIN RSA PRIVATE KEY-----\nabc")
+    (tmp_path / "public").write_text("-----BEGIN PUBLIC KEY-----\nabc")
+    assert looks_secret(tmp_path, "notes")
+    assert not looks_secret(tmp_path, "public")
+
+
+def test_nothing_of_this_checkout_looks_like_a_secret():
+    tracked = subprocess.run(["git", "ls-files", "-z"], capture_output=True, text=True, cwd=ROOT)
+    assert [f for f in tracked.stdout.split("\0") if f and looks_secret(ROOT, f)] == []
 
 
 def test_gpus_and_nodes_become_resources():

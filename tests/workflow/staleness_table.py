@@ -609,6 +609,7 @@ MODULES = {
     "giblet.remote.record": set(),
     "giblet.remote.refusals": set(),
     "giblet.remote.runner": set(),
+    "giblet.remote.secrets": set(),
     "giblet.remote.tree": set(),
     "giblet.remote.watch": set(),
     "giblet.remote.work": set(),

@@ -1,5 +1,6 @@
 # Shared by the scripts that are sent to the host. Answers are lines of standard output: "@key
 # value" and, below it, lines that begin with a space; whatever else a login prints is not ours.
+umask 077
 cd || exit 3
 case $folder in /*) ;; *) folder=$HOME/$folder ;; esac
 case ${environment:-/} in /*) ;; *) environment=$HOME/$environment ;; esac

@@ -1,6 +1,7 @@
 # What the host has. Set above: python, before, environment, rewrite.
 main() {
-    mkdir -p -- "$folder" || refuse folder "$folder"
+    # rsync would make it readable to all.
+    mkdir -p -- "$folder/environment" || refuse folder "$folder"
     load_environment
     eval "$before"
     cd || exit 3

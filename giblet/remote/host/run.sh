@@ -1,6 +1,7 @@
 #!/bin/bash -l
 # One run on its host: bash -l run.sh FOLDER_OF_THE_RUN [check]. With `check`, only find out
 # whether it could start. Started by `giblet remote train` in tmux or as a Slurm job.
+umask 077
 here=$1
 . "$here/../../environment.sh"
 . "$here/record/arguments.sh"
