@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from giblet.watching.plan import Plan, PlannedJob, make_plan
 from giblet.watching.runlog import LoggedJob, Run, is_going, newest_runs, slurm_log
 from giblet.watching.state import (
     STAGES,
+    GoneRule,
     JobState,
     RunState,
     StageState,
@@ -45,10 +46,11 @@ def collect(study: Study) -> Status:
     if plan and run:
         plan = _without_finished(plan, run)
     jobs = [] if run is None else job_states(run, study.results, going, plan, problems)
-    stages = [] if plan is None else _stages(study, plan, jobs)
+    gone = [] if plan is None or going else plan.gone(study.results)
+    stages = [] if plan is None else _stages(study, plan, jobs, gone)
     watched = [] if dataset is None else trainings(study.results, dataset)
     return Status(
-        state=_overall(plan, jobs, going),
+        state=_overall(plan, jobs, going, gone),
         time=time.time(),
         folder=str(study.results),
         dataset=dataset,
@@ -58,9 +60,10 @@ def collect(study: Study) -> Status:
         stages=stages,
         jobs=jobs,
         stale=[] if plan is None else _stale(study, plan, jobs),
+        gone=_gone(study, gone),
         training=watched,
         disk=disk(study.results, dataset),
-        checkpoint=None if dataset is None else last_checkpoint(study.results, dataset),
+        checkpoint=last_checkpoint(study.results, dataset) if dataset and _trains(plan) else None,
         tensorboard=None if dataset is None else tensorboard(study.results, dataset),
         problems=problems,
     )
@@ -172,7 +175,10 @@ def _what_it_does(job: LoggedJob, told: slurm.SlurmJob | None, going: bool) -> t
     return "running", ""
 
 
-def _stages(study: Study, plan: Plan, jobs: Iterable[JobState]) -> list[StageState]:
+def _stages(
+    study: Study, plan: Plan, jobs: Iterable[JobState], gone: Iterable[PlannedJob]
+) -> list[StageState]:
+    missing = {job.key for job in gone}
     stages = {name: StageState(name) for name in STAGES}
     left = {job.key for job in plan.left}
     at_work = {job_key(job.rule, job.wildcards): job.state for job in jobs}
@@ -181,10 +187,13 @@ def _stages(study: Study, plan: Plan, jobs: Iterable[JobState]) -> list[StageSta
         if stage is None:
             continue
         stage.total += 1
-        if job.key not in left:
+        if job.key not in left and job.key not in missing:
             stage.done += 1
             continue
         stage.left += 1
+        if job.key in missing:
+            stage.gone += 1
+            continue
         state = at_work.get(job.key)
         stage.running += state == "running"
         stage.queued += state == "queued"
@@ -215,6 +224,19 @@ def _stale(study: Study, plan: Plan, jobs: Iterable[JobState]) -> list[StaleRule
     return sorted(found.values(), key=lambda one: one.follows)
 
 
+def _gone(study: Study, gone: Iterable[PlannedJob]) -> list[GoneRule]:
+    found: dict[str, GoneRule] = {}
+    for job in gone:
+        one = found.setdefault(job.rule, GoneRule(job.rule, job.stage, []))
+        one.paths += [path for path in job.outputs if not (study.results / path).exists()]
+    return list(found.values())
+
+
+def _trains(plan: Plan | None) -> bool:
+    """Whether a training is left that a checkpoint could be of; if not, all are of old settings."""
+    return plan is None or any(job.stage == "train" for job in plan.left)
+
+
 def _causes(reason: str) -> list[str]:
     """Causes without lists of files, which may be hundreds, and without fingerprints."""
     causes = [cause.split(": ")[0].strip() for cause in reason.split("; ")]
@@ -243,10 +265,12 @@ def _began(run: Run) -> float | None:
         return min((job.started for job in run.jobs.values() if job.started), default=None)
 
 
-def _overall(plan: Plan | None, jobs: Iterable[JobState], going: bool) -> str:
+def _overall(
+    plan: Plan | None, jobs: Iterable[JobState], going: bool, gone: Sequence[PlannedJob]
+) -> str:
     states = {job.state for job in jobs}
     if plan is None or "failed" in states:
         return "failed"
     if going or states:
         return "going"
-    return "idle" if plan.left else "done"
+    return "idle" if plan.left or gone else "done"

@@ -43,6 +43,11 @@ class Plan:
     left: list[PlannedJob]
     asked: float
 
+    def gone(self, folder: Path) -> list[PlannedJob]:
+        """Jobs that are not left to do and whose results are not there."""
+        left = {job.key for job in self.left}
+        return [job for job in self.all if job.key not in left and not job.is_made(folder)]
+
     @property
     def dataset(self) -> str | None:
         """Name of the configured data set."""

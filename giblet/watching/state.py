@@ -17,7 +17,10 @@ _RESULT = re.compile(r"(?:.*/)?results/([^/]+)/([^/]+)/")
 
 @dataclass
 class StageState:
-    """Jobs of one stage: ``total = done + left``; the others are counts among those left."""
+    """Jobs of one stage: ``total = done + left``; the others are counts among those left.
+
+    `gone`: what they made is not there any more, and Snakemake would not make it again.
+    """
 
     stage: str
     total: int = 0
@@ -27,6 +30,7 @@ class StageState:
     queued: int = 0
     failed: int = 0
     stale: int = 0
+    gone: int = 0
 
 
 @dataclass
@@ -104,6 +108,19 @@ class StaleRule:
 
 
 @dataclass
+class GoneRule:
+    """A rule whose results are not there, though Snakemake has nothing to do.
+
+    Snakemake looks at what was asked for, the report say; what that was made from may have been
+    removed since, by hand or by a run that was killed while it made it anew.
+    """
+
+    rule: str
+    stage: str | None
+    paths: list[str]
+
+
+@dataclass
 class DiskState:
     """Where the results lie and how much is left there, in bytes."""
 
@@ -144,6 +161,7 @@ class Status:
     stages: list[StageState]
     jobs: list[JobState]
     stale: list[StaleRule]
+    gone: list[GoneRule]
     training: list[TrainingState]
     disk: DiskState | None
     checkpoint: CheckpointState | None

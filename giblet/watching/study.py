@@ -64,19 +64,21 @@ def choose(
     Raises
     ------
     WatchError
-        Without a workflow in the folder.
+        Without a workflow in the folder, or without the folder of `directory`.
     """
     folder = Path(folder).resolve()
     if not any((folder / name).is_file() for name in SNAKEFILES):
         raise WatchError(f"{folder} has no Snakefile: cd to the folder where you run snakemake")
     results = (folder / directory).resolve() if directory else folder
+    if not results.is_dir():
+        raise WatchError(f"{results}: no such folder: correct --directory")
     where = ("--directory", str(results)) if directory else ()
     if configfile or config:
         options = _options(configfile, config)
         chosen = f"{shlex.join(options)}, as asked for"
     else:
         last = next(iter(newest_runs(results)), None)
-        options = () if last is None else options_of(last)
+        options = () if last is None else options_of(last, folder)
         if last is None:
             chosen = f"{DEFAULT} (nothing has run here yet)"
         else:
@@ -88,8 +90,14 @@ def choose(
     return Study(folder, results, (*where, *options), tuple(targets), chosen, dataset)
 
 
-def options_of(run: Run) -> tuple[str, ...]:
-    """Options in the command line of a run that choose the study."""
+def options_of(run: Run, folder: Path = Path()) -> tuple[str, ...]:
+    """Options in the command line of a run that choose the study.
+
+    Parameters
+    ----------
+    folder
+        Where the command was typed.
+    """
     # The first word is the program.
     known = _parsed(run.header.get("Command", "").split()[1:])
     # The log has lost the quotes around values with spaces: a word without a key goes on.
@@ -100,7 +108,19 @@ def options_of(run: Run) -> tuple[str, ...]:
         else:
             settings[-1] += f" {word}"
     profile = ("--profile", known.profile) if known.profile else ()
-    return (*_options(known.configfile, settings), *profile)
+    return (*_options(_files(known.configfile, folder), settings), *profile)
+
+
+def _files(words: Sequence[str], folder: Path) -> list[str]:
+    """Names of files from words that were names, some with spaces, before quotes were lost."""
+    found: list[str] = []
+    rest = list(words)
+    while rest:
+        ends = range(1, len(rest) + 1)
+        length = next((n for n in ends if (folder / " ".join(rest[:n])).is_file()), 1)
+        found.append(" ".join(rest[:length]))
+        rest = rest[length:]
+    return found
 
 
 def _parsed(words: Sequence[str]) -> argparse.Namespace:

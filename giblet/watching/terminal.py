@@ -43,6 +43,7 @@ def _parts(status: Status, width: int) -> Iterator[Any]:
         yield ""
         yield _stages(status.stages, width)
     yield from _jobs(status)
+    yield from _gone(status)
     yield from _stale(status)
     yield from _trainings(status.training)
     yield from _places(status)
@@ -73,7 +74,7 @@ def _run(status: Status) -> Iterator[Any]:
 def _stages(stages: Iterable[StageState], width: int) -> Any:
     from rich.table import Table
 
-    names = ("done", "left", "running", "queued", "failed", "stale")
+    names = ("done", "left", "running", "queued", "failed", "stale", "gone")
     shown = [name for name in names if name in ("done", "left") or _any(stages, name)]
     # In a narrow window the columns that are empty go, and then the bar.
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -99,7 +100,7 @@ def _bar(stage: StageState, width: int = 16) -> Any:
 
 
 def _count(name: str, number: int) -> Any:
-    colour = {"left": "default", "stale": "yellow"}.get(name) or _COLOURS[name]
+    colour = {"left": "default", "stale": "yellow", "gone": "bold red"}.get(name) or _COLOURS[name]
     return _line((colour if number else "dim", str(number)))
 
 
@@ -127,6 +128,20 @@ def _job(job: JobState, folder: str) -> Iterator[Any]:
         yield _line(("dim", "    why  "), ("", job.message))
     for path in [*job.logs, *([job.slurm_log] if job.slurm_log else [])]:
         yield _line(("dim", "    log  "), ("", path.removeprefix(f"{folder}/")))
+
+
+def _gone(status: Status) -> Iterator[Any]:
+    if not status.gone:
+        return
+    yield ""
+    yield _line(
+        ("bold red", "gone"), ("", ": made, and not there any more; snakemake would not notice")
+    )
+    for one in status.gone:
+        more = f" and {len(one.paths) - 1} more" if len(one.paths) > 1 else ""
+        yield _line(("", f"    {one.rule}"), ("dim", f"  {one.paths[0]}{more}"))
+    rules = " ".join(one.rule for one in status.gone)
+    yield _line(("dim", "    make again: "), ("", f"snakemake --forcerun {rules}"))
 
 
 def _stale(status: Status) -> Iterator[Any]:

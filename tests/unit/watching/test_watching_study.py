@@ -100,6 +100,48 @@ def test_another_working_directory(new_toy, monkeypatch, capsys):
     assert (status["run"]["steps_done"], status["run"]["state"]) == (1, "ended")
 
 
+def test_a_folder_that_is_not_there_is_not_made(new_toy):
+    with pytest.raises(WatchError, match=r"typo: no such folder: correct --directory"):
+        choose(new_toy.folder, directory="typo")
+    assert not (new_toy.folder / "typo").exists()
+
+
+def test_a_configuration_with_spaces_in_its_path(tmp_path):
+    (tmp_path / "my studies").mkdir()
+    for name in ("my studies/first one.yaml", "b.yaml"):
+        (tmp_path / name).write_text("dataset: toy\n")
+    run = Run(None, {"Command": "snakemake --configfile my studies/first one.yaml b.yaml c.yaml"})
+    expected = ("--configfile", "my studies/first one.yaml", "b.yaml", "c.yaml")
+    assert options_of(run, tmp_path) == expected
+
+
+CHAIN = """
+rule report:
+    input: "results/toy/train/model.txt"
+    output: "results/toy/validate/report.txt"
+    shell: "cp {input} {output}"
+
+rule train:
+    output: "results/toy/train/model.txt"
+    shell: "echo trained > {output}"
+"""
+
+
+def test_results_that_are_gone_are_not_done(new_toy):
+    folder = new_toy.folder
+    (folder / "Snakefile").write_text(CHAIN)
+    assert new_toy.snakemake().returncode == 0
+    assert collect(choose(folder)).state == "done"
+    (folder / "results/toy/train/model.txt").unlink()
+    assert "Nothing to be done" in new_toy.snakemake().stderr
+    status = collect(choose(folder))
+    assert status.state == "idle"
+    assert [(one.rule, one.paths) for one in status.gone] == [
+        ("train", ["results/toy/train/model.txt"])
+    ]
+    assert counts(status) == {"train": (0, 1, 0, 0), "validate": (1, 0, 0, 0)}
+
+
 def test_a_failure_that_was_mended_otherwise_is_one_no_more(toy, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(toy.folder, folder)
