@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from giblet.brain.grid import Grid, grid_of
+from giblet.brain.grid import Grid
+from giblet.brain.images import read_image
 from giblet.brain.resample import to_grid
-from giblet.brain.scans import load_image
 from giblet.errors import BrainError
 
 
@@ -28,18 +28,18 @@ def load_atlas(path: str | Path, inside: NDArray[np.bool_], grid: Grid) -> NDArr
     BrainError
         If the labels are not whole numbers, or none lies inside the mask.
     """
-    image = load_image(path, "atlas")
-    values = np.nan_to_num(np.asarray(image.dataobj, dtype=np.float64))
+    values, own = read_image(path, "atlas")
+    values = np.nan_to_num(values)
     broken = values[values != np.rint(values)]
     if broken.size:
         raise BrainError(
             f"{path}: an atlas holds whole numbers, one per region, this image holds "
             f"{broken[0]:g}: name a label image as brain/atlas"
         )
-    labels = to_grid(values.astype(np.int32), grid_of(image), grid, "nearest")[inside]
+    labels = to_grid(values.astype(np.int32), own, grid, "nearest")[inside]
     if not labels.any():
         raise BrainError(
-            f"{path}: no label lies inside the mask; the atlas has {grid_of(image)}, the study "
+            f"{path}: no label lies inside the mask; the atlas has {own}, the study "
             f"{grid}: use an atlas of the scans' space"
         )
     return np.asarray(labels, dtype=np.int32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,12 +39,6 @@ class Grid:
     def xyz_mm(self, ijk: NDArray[np.int32]) -> NDArray[np.float64]:
         """Centres of voxels in mm: array of shape (n, 3)."""
         return np.asarray(ijk @ self.affine[:3, :3].T + self.affine[:3, 3], dtype=np.float64)
-
-
-def grid_of(image: Any) -> Grid:
-    """Grid of a nibabel image, of its first three axes."""
-    x, y, z = (int(n) for n in image.shape[:3])
-    return Grid((x, y, z), np.asarray(image.affine, dtype=np.float64))
 
 
 def require_same_grid(name: str, grid: Grid, reference_name: str, reference: Grid) -> None:

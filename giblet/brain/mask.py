@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from giblet.brain.grid import Grid, grid_of, require_same_grid
+from giblet.brain.grid import Grid, require_same_grid
+from giblet.brain.images import read_image
 from giblet.brain.resample import to_grid
-from giblet.brain.scans import Scan, load_image, open_scan, volume_range
+from giblet.brain.scans import Scan, open_scan, volume_range
 from giblet.errors import BrainError
 
 # A mean over so many volumes shows the brain; the rest of a long scan need not be read.
@@ -50,17 +51,17 @@ def load_mask(path: str | Path) -> tuple[NDArray[np.bool_], Grid]:
     BrainError
         If the image is not 3-D, holds more than two values, or is empty.
     """
-    image = load_image(path, "mask")
-    data = np.nan_to_num(np.asarray(image.dataobj, dtype=np.float64))
+    data, grid = read_image(path, "mask")
+    data = np.nan_to_num(data)
     values = np.unique(data)
     if len(values) > 2:
         raise BrainError(
             f"{path}: holds {len(values)} values from {values[0]:g} to {values[-1]:g}, a mask has "
             "two, 0 and 1: threshold it, or name it as brain/atlas if it is one"
         )
-    if not data.any():
+    if not (data > 0).any():
         raise BrainError(f"{path}: the mask is empty: no voxel is above 0; correct brain/mask")
-    return data > 0, grid_of(image)
+    return data > 0, grid
 
 
 def compute_mask(
@@ -112,7 +113,7 @@ def _survey(scan: Scan, row: ScanRange, grid: Grid) -> tuple[NDArray[Any], NDArr
     count = min(count, VOLUMES_READ)
     total = np.zeros(grid.shape)
     n_filled = np.zeros(grid.shape, dtype=np.int32)
-    for _, raw in scan.chunks(first, count, grid):
+    for _, raw in scan.chunks(first, count, grid, verify=False):
         volumes = to_grid(raw, scan.grid, grid)
         finite = np.isfinite(volumes)
         n_filled += (finite & (volumes != 0)).sum(axis=3)

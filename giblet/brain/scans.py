@@ -7,7 +7,8 @@ decompressed twice.
 
 from __future__ import annotations
 
-import zlib
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet import notices
-from giblet.brain.grid import Grid, grid_of, require_same_grid
-from giblet.brain.series import series_files
+from giblet.brain.grid import Grid, require_same_grid
+from giblet.brain.images import Image, header_tr_s, opened
+from giblet.brain.series import arranged, counted_by, series_files
+from giblet.brain.sidecar import SideCar, sidecar_of
 from giblet.errors import BrainError
 from giblet.timing import Exact, as_fraction
+
+__all__ = ["Scan", "header_tr_s", "open_scan", "require_tr", "volume_range"]
 
 # A chunk of volumes in float64, beside the one array that holds the run.
 CHUNK_BYTES = 32 * 2**20
@@ -28,7 +33,20 @@ CHUNK_BYTES = 32 * 2**20
 CHUNKS_PER_RUN = 16
 # Headers hold the TR as a float32 and often rounded; 1e-4 is 0.15 s over 1,000 TRs of 1.5 s.
 TR_TOLERANCE = 1e-4
-SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
+# What the number that tells 4-D files apart counts, if it counts no parts of a scan.
+OTHER_SCANS = re.compile(r"(sub|ses|acq|echo)[-_]?$", re.IGNORECASE)
+RUNS = re.compile(r"run[-_]?$", re.IGNORECASE)
+# A file of a series that is not there.
+MISSING = ""
+
+
+@dataclass(frozen=True)
+class FullScale:
+    """Largest value that whole numbers of a file can hold, and the width of their range."""
+
+    top: float
+    width: float
+    integer: str
 
 
 @dataclass(frozen=True)
@@ -38,10 +56,12 @@ class Scan:
     Attributes
     ----------
     name : what messages call it
-    files : its files, in order
+    files : its files, in order; ``MISSING`` where the numbers leave one out
     counts : number of volumes in each file
     grid : the grid of all its volumes
     tr_s : repetition time in the header, in seconds; None where it states none
+    full_scale : what its whole numbers can hold; None for other numbers
+    sidecar : what the JSON file beside it says, if there is one
     """
 
     name: str
@@ -49,35 +69,55 @@ class Scan:
     counts: tuple[int, ...]
     grid: Grid
     tr_s: float | None
+    full_scale: FullScale | None = None
+    sidecar: SideCar | None = None
 
     @property
     def n_volumes(self) -> int:
-        """Number of volumes in all files together."""
+        """Number of volumes in all files together, missing ones included."""
         return sum(self.counts)
 
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Volumes whose file is not there: bool array of shape (n_volumes,)."""
+        return np.repeat([file == MISSING for file in self.files], self.counts)
+
     def chunks(
-        self, first: int, count: int, target: Grid | None = None
+        self, first: int, count: int, target: Grid | None = None, *, verify: bool = True
     ) -> Iterator[tuple[int, NDArray[Any]]]:
         """Volumes ``first`` to ``first + count`` (exclusive), a few at a time.
 
         A larger grid that they will be resampled to (`target`) makes for smaller chunks.
 
+        Parameters
+        ----------
+        verify : read each compressed file to its end, where its checksum stands, even where
+            the run ends before
+
         Yields
         ------
         offset : index of the chunk's first volume, counted from `first`
-        volumes : array of shape (X, Y, Z, n), scaled as the header says
+        volumes : array of shape (X, Y, Z, n), scaled as the header says; NaN for missing ones
         """
         n_values = max(int(np.prod(grid.shape)) for grid in (self.grid, target or self.grid))
         step = max(1, min(CHUNK_BYTES // (8 * n_values), count // CHUNKS_PER_RUN))
         start = 0
         for file, n_here in zip(self.files, self.counts, strict=True):
             low, high = max(first, start), min(first + count, start + n_here)
-            # Opened per file, so that a series of a thousand files holds one handle at a time.
-            image = _load(file) if low < high else None
-            for at in range(low, high, step):
-                stop = min(at + step, high)
-                yield at - first, _read(file, image, slice(at - start, stop - start))
             start += n_here
+            if low >= high:
+                continue
+            if file == MISSING:
+                yield low - first, np.full((*self.grid.shape, 1), np.nan, np.float32)
+                continue
+            # Opened per file, so that a series of a thousand files holds one handle at a time.
+            with opened(file) as image:
+                for at in range(low, high, step):
+                    stop = min(at + step, high)
+                    begin = at - (start - n_here)
+                    yield at - first, image.volumes(begin, begin + stop - at)
+                if verify:
+                    image.finish()
 
 
 def open_scan(bold: str | Path | Sequence[str]) -> Scan:
@@ -93,75 +133,141 @@ def open_scan(bold: str | Path | Sequence[str]) -> Scan:
     ------
     BrainError
         If a file is missing, is no image, is not 3-D or 4-D, or has another grid than the
-        first of its series.
+        first of its series; or if the names of a series do not tell which files are its
+        volumes.
     """
-    files = series_files(bold) if isinstance(bold, str | Path) else [str(file) for file in bold]
-    images = [_load(file) for file in files]
-    counts = []
-    for file, image in zip(files, images, strict=True):
-        if len(image.shape) not in (3, 4) or 0 in image.shape:
-            raise BrainError(
-                f"{file}: has shape {image.shape}, expected 3 axes (one volume) or 4 (x, y, z, "
-                "time): export it as a 4-D NIfTI file"
-            )
-        if image.get_data_dtype().fields is not None:
-            raise BrainError(f"{file}: holds colours, not BOLD: correct the scans table")
-        counts.append(image.shape[3] if len(image.shape) == 4 else 1)
-        require_same_grid(file, grid_of(image), files[0], grid_of(images[0]))
-    if sum(counts) == 1:
+    found = series_files(bold) if isinstance(bold, str | Path) else [str(file) for file in bold]
+    series = arranged(found)
+    heads = []
+    for file in series.files:
+        with opened(file) as image:
+            heads.append(image)
+    name = found[0] if len(found) == 1 else f"{series.files[0]} (and {len(series.files) - 1} more)"
+    if len(series.files) > 1:
+        _require_one_scan(series.files, heads)
+    if sum(image.n_volumes for image in heads) == 1:
         raise BrainError(
-            f"{files[0]}: is one volume, a scan needs many: for a series of 3-D files write "
+            f"{series.files[0]}: is one volume, a scan needs many: for a series of 3-D files write "
             "their folder or a pattern such as 'sub-01/vol_*.nii' in column bold"
         )
-    name = files[0] if len(files) == 1 else f"{files[0]} (and {len(files) - 1} more)"
-    return Scan(name, tuple(files), tuple(counts), grid_of(images[0]), header_tr_s(images[0]))
+    files, counts = _with_gaps(series.files, heads, series.gaps)
+    for note in series.notes:
+        notices.warn(note)
+    _say_notes(heads)
+    side = sidecar_of(series.files[0]) if len(series.files) == 1 else None
+    return Scan(name, files, counts, heads[0].grid, heads[0].tr_s, _full_scale(heads), side)
 
 
-def load_image(path: str | Path, what: str) -> Any:
-    """Open an image that is not a scan: a mask or an atlas, of three axes."""
-    image = _load(str(path))
-    if len(image.shape) == 4 and image.shape[3] == 1:
-        image = image.slicer[..., 0]
-    if len(image.shape) != 3:
+def _require_one_scan(files: Sequence[str], heads: Sequence[Image]) -> None:
+    """Refuse a series whose files differ in what all volumes of a scan share."""
+    usual = max(heads, key=lambda one: sum(one.grid.same_as(other.grid) for other in heads[:50]))
+    for image in heads:
+        require_same_grid(image.file, image.grid, usual.file, usual.grid)
+    several = [image for image in heads if image.n_volumes > 1]
+    single = [image for image in heads if image.n_volumes == 1]
+    if several and single:
         raise BrainError(
-            f"{path}: the {what} has shape {image.shape}, expected three axes: name a 3-D image"
+            f"{several[0].file}: holds {several[0].n_volumes} volumes, {single[0].file} beside it "
+            "one: name either the series or the 4-D file in column bold"
         )
-    return image
+    if not several:
+        return
+    before = counted_by(files)
+    if OTHER_SCANS.search(before):
+        raise BrainError(
+            f"{files[0]} and {files[1]} are scans of their own (they differ in the number after "
+            f"'{before[-5:]}'), not parts of one: give each a row of the scans table"
+        )
+    if RUNS.search(before):
+        counts = ", ".join(str(image.n_volumes) for image in heads[:10])
+        notices.warn(
+            f"{files[0]}: {len(files)} files of {counts} volumes are read as one scan, one after "
+            "the other: name one of them in column bold if they are runs of their own"
+        )
 
 
-def header_tr_s(image: Any) -> float | None:
-    """Repetition time that a header states, in seconds.
+def _with_gaps(
+    files: Sequence[str], heads: Sequence[Image], gaps: Sequence[int]
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Files and their numbers of volumes, with a volume for each that is missing."""
+    if not any(gaps):
+        return tuple(files), tuple(image.n_volumes for image in heads)
+    if any(image.n_volumes > 1 for image in heads):
+        at = next(k for k, gap in enumerate(gaps) if gap)
+        raise BrainError(
+            f"{files[at]}: a part is missing between it and {files[at - 1]}: add it, or name the "
+            "parts by a pattern in column bold"
+        )
+    out: list[str] = []
+    for file, gap in zip(files, gaps, strict=True):
+        out += [MISSING] * gap + [file]
+    missing = [k for k, file in enumerate(out) if file == MISSING]
+    notices.warn(
+        f"{Path(files[0]).parent}: {len(missing)} of {len(out)} volumes are missing by the numbers "
+        f"of the files (volumes {spans(missing)}, counted from 0); they count as not measured: add "
+        "them if you have them"
+    )
+    return tuple(out), (1,) * len(out)
 
-    None where it states none: a 3-D image, a TR of 0, or the 1 without a unit that software
-    writes when nobody set it. A TR of 100 or more without a unit is taken as milliseconds.
-    """
-    zooms = image.header.get_zooms()
-    if len(zooms) < 4:
+
+def _say_notes(heads: Sequence[Image]) -> None:
+    """Warn of what headers say, once for all files of a series."""
+    first = {note: image.file for image in reversed(heads) for note in image.notes}
+    times = Counter(note for image in heads for note in image.notes)
+    for note, file in first.items():
+        others = f" (and {times[note] - 1} more)" if times[note] > 1 else ""
+        notices.warn(f"{file}{others}: {note}")
+
+
+def _full_scale(heads: Sequence[Image]) -> FullScale | None:
+    """Of files that hold the same whole numbers in the same scaling."""
+    kinds = {(image.dtype, image.scaling) for image in heads}
+    dtype, (slope, inter) = next(iter(kinds))
+    if len(kinds) > 1 or dtype.kind not in "iu" or not np.isfinite(slope):
         return None
-    value = float(zooms[3])
-    unit = image.header.get_xyzt_units()[1] if hasattr(image.header, "get_xyzt_units") else ""
-    if value <= 0 or not np.isfinite(value) or (unit not in SECONDS and value == 1):
-        return None
-    return value * SECONDS.get(unit, 1e-3 if value >= 100 else 1.0)
+    limits = np.iinfo(dtype)
+    return FullScale(
+        float(limits.max) * slope + inter,
+        (float(limits.max) - float(limits.min)) * abs(slope),
+        f"{dtype.name}, up to {limits.max:,}",
+    )
 
 
 def require_tr(scan: Scan, tr_s: Exact) -> None:
-    """Refuse a scan whose header states another TR than the study.
+    """Refuse a scan whose header, or the JSON file beside it, states another TR than the study.
 
     Raises
     ------
     BrainError
-        With both values. A header without a TR only gives a line in the log.
+        With both values. A scan without a TR only gives a warning.
     """
     expected = float(as_fraction(tr_s, "tr_s"))
-    if scan.tr_s is None:
-        notices.warn(f"{scan.name}: the header states no TR; taking tr_s, {expected:g} s")
-    elif abs(scan.tr_s - expected) > TR_TOLERANCE * expected:
+    fix = "correct tr_s in the configuration, or set brain/check_tr: false if the header is wrong"
+    if scan.tr_s is not None and abs(scan.tr_s - expected) > TR_TOLERANCE * expected:
         raise BrainError(
             f"{scan.name}: the header says a TR of {scan.tr_s:.6g} s, the study has {expected:g} "
-            "s: correct tr_s in the configuration, or set brain/check_tr: false if the header is "
-            "wrong"
+            f"s: {fix}"
         )
+    side = scan.sidecar
+    if side is not None and side.irregular:
+        raise BrainError(
+            f"{side.file}: VolumeTiming has steps of different lengths, giblet needs one volume "
+            "every TR: resample the scan in time, or set brain/check_tr: false if it is wrong"
+        )
+    if side is not None and side.tr_s is not None:
+        if abs(side.tr_s - expected) <= 10 * TR_TOLERANCE * expected:
+            return
+        if scan.tr_s is None:
+            raise BrainError(
+                f"{side.file}: says a RepetitionTime of {side.tr_s:.6g} s, the study has "
+                f"{expected:g} s: {fix.replace('the header', 'the file')}"
+            )
+        notices.warn(
+            f"{side.file}: says a RepetitionTime of {side.tr_s:.6g} s, the header of the scan and "
+            f"the study {expected:g} s, which is taken: correct the one that is wrong"
+        )
+    elif scan.tr_s is None:
+        notices.warn(f"{scan.name}: the header states no TR; taking tr_s, {expected:g} s")
 
 
 def volume_range(name: str, available: int, first_volume: int, n_volumes: int) -> tuple[int, int]:
@@ -176,6 +282,11 @@ def volume_range(name: str, available: int, first_volume: int, n_volumes: int) -
     BrainError
         If the file has fewer volumes than the scans table says.
     """
+    if first_volume < 0 or n_volumes < 0:
+        raise BrainError(
+            f"{name}: the scans table says first_volume {first_volume} and n_volumes {n_volumes}, "
+            "neither can be below 0: correct it"
+        )
     if n_volumes == 0 and first_volume < available:
         return first_volume, available - first_volume
     if first_volume + max(n_volumes, 1) > available:
@@ -188,28 +299,13 @@ def volume_range(name: str, available: int, first_volume: int, n_volumes: int) -
     return first_volume, n_volumes
 
 
-def _load(file: str) -> Any:
-    import nibabel
-
-    if not Path(file).exists():
-        raise BrainError(f"{file}: no such file: correct the path in the table or configuration")
-    try:
-        # mmap off: a mapped file would count as memory that nothing can give back.
-        return nibabel.load(file, mmap=False, keep_file_open=True)  # type: ignore[call-arg]
-    except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, zlib.error) as error:
-        raise BrainError(
-            f"{file}: not a readable NIfTI image ({error}): export it again"
-        ) from error
-
-
-def _read(file: str, image: Any, volumes: slice) -> NDArray[Any]:
-    """Some volumes of one file: array of shape (X, Y, Z, n)."""
-    try:
-        if len(image.shape) == 3:
-            return np.asarray(image.dataobj)[..., None]
-        return np.asarray(image.dataobj[..., volumes])
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise BrainError(
-            f"{file}: the data end or break before volume {volumes.stop} of the {image.shape[-1]} "
-            f"that the header announces ({error}): the file is cut short; copy it again"
-        ) from error
+def spans(numbers: Sequence[int], most: int = 8) -> str:
+    """Numbers as a text, runs of them by their ends: ``3, 7 to 9``."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][1] + 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    texts = [str(low) if low == high else f"{low} to {high}" for low, high in parts]
+    return ", ".join(texts[:most]) + (", ..." if len(texts) > most else "")

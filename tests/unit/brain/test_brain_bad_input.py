@@ -88,7 +88,7 @@ def _(study):
 
 @case("five axes")
 def _(study):
-    masked(study).run(study.scan(noise_scan(shape=(5, 6, 4, 1, 60)), tr_s=None))
+    masked(study).run(study.scan(noise_scan(shape=(5, 6, 4, 2, 30)), tr_s=None))
 
 
 @case("a series with a volume of another grid")
