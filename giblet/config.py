@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from giblet.errors import ConfigError
-from giblet.timing import as_fraction
+from giblet.timing import as_fraction, tr_length
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "config" / "schemas"
 Schema = dict[str, Any]
@@ -79,7 +79,7 @@ def complete(config: dict[str, Any], schema: Schema | None = None) -> dict[str, 
     _refuse_invalid(config, schema)
     if "tr_s" in config:
         # One notation, so that 1.5, "1.5" and "3/2" are the same setting.
-        config["tr_s"] = notation(as_fraction(config["tr_s"], "config key 'tr_s'"))
+        config["tr_s"] = notation(tr_length(config["tr_s"], "config key 'tr_s'"))
     return config
 
 
@@ -148,7 +148,7 @@ def _said(value: Any) -> Any:
         return [_said(item) for item in value]
     try:
         return yaml.safe_load(value) if isinstance(value, str) else value
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):  # "2024-13-01" looks like a date that cannot be
         return value
 
 

@@ -18,9 +18,10 @@ import pandas as pd
 
 from giblet.config import Schema, defaults, read_schema
 from giblet.errors import ConfigError, TableError
-from giblet.timing import as_fraction
+from giblet.timing import as_fraction, shortened
 
 MODALITIES = ("video", "audio", "text")
+LONGEST_ONSET_S = 86_400
 RUNS = read_schema("runs")
 SCANS = read_schema("scans")
 
@@ -37,12 +38,7 @@ def load_runs(path: str | Path) -> pd.DataFrame:
     table = _read(path, RUNS)
     _refuse_duplicates(path, table, ["run"])
     for row, onset in enumerate(table["movie_onset_s"]):
-        try:
-            as_fraction(onset)
-        except ConfigError as error:
-            raise TableError(
-                f"{path} row {row + 1}: movie_onset_s is {onset!r}, expected seconds"
-            ) from error
+        _refuse_bad_onset(f"{path} row {row + 1}", onset)
     wrong = table.loc[~table["split"].isin(RUNS["properties"]["split"]["enum"]), "split"]
     if len(wrong):
         raise TableError(
@@ -55,6 +51,20 @@ def load_runs(path: str | Path) -> pd.DataFrame:
             "not known: name a film, or its length in TRs in the column 'n_trs'"
         )
     return table
+
+
+def _refuse_bad_onset(where: str, onset: str) -> None:
+    try:
+        seconds = as_fraction(onset)
+    except ConfigError as error:
+        raise TableError(
+            f"{where}: movie_onset_s is {shortened(onset)}, expected seconds such as 12.5"
+        ) from error
+    if abs(seconds) > LONGEST_ONSET_S:
+        raise TableError(
+            f"{where}: movie_onset_s is {shortened(onset)}: a film starts within a day "
+            f"({LONGEST_ONSET_S} s) of the first volume: write seconds"
+        )
 
 
 def study_modalities(configured: list[str] | None, runs: pd.DataFrame) -> list[str]:
@@ -273,9 +283,11 @@ def _refuse_duplicates(path: str | Path, table: pd.DataFrame, columns: list[str]
 def _whole_numbers(path: str | Path, table: pd.DataFrame, column: str) -> list[int]:
     out = []
     for row, value in enumerate(table[column]):
-        if not re.fullmatch(r"\d+", value):
+        # Longer ones are no count of anything, and int() refuses thousands of digits.
+        if not re.fullmatch(r"[0-9]{1,9}", value):
             raise TableError(
-                f"{path} row {row + 1}: {column} is {value!r}, expected a whole number"
+                f"{path} row {row + 1}: {column} is {shortened(value)}, expected a whole number "
+                "of at most 9 digits"
             )
         out.append(int(value))
     return out

@@ -22,7 +22,7 @@ from giblet.stimulus.annotation import read_annotation, rows_of_part
 from giblet.stimulus.media import run_length
 from giblet.stimulus.rows import Row
 from giblet.store import replacing
-from giblet.timing import Exact, as_fraction, first_item_at, tr_of, trs_overlapping
+from giblet.timing import Exact, as_fraction, first_item_at, tr_length, tr_of, trs_overlapping
 
 COLUMNS = ("tr", "start_s", "end_s", "text", "n_rows", "coverage", "speech")
 
@@ -100,6 +100,7 @@ def extract_text(
     AnnotationError
         If the file cannot be read as timed text, or none of it falls into the run.
     """
+    tr_s = tr_length(tr_s)
     n_trs = run_length(movie, tr_s, movie_onset_s, n_trs, damaged)
     per_tr = [TrText() for _ in range(n_trs)]
     if str(annotation):

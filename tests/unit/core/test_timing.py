@@ -1,5 +1,6 @@
 """Time conversions: exact, complete and causal, however long the run."""
 
+from contextlib import suppress
 from fractions import Fraction
 
 import numpy as np
@@ -62,3 +63,28 @@ def test_interval_touching_a_border_does_not_reach_the_next_tr():
     assert list(timing.trs_overlapping("2.9", "3.1", "1.5", 10)) == [1, 2]
     assert list(timing.trs_overlapping(3, 3, "1.5", 10)) == []
     assert list(timing.trs_overlapping(-5, 1, "1.5", 10)) == [0]
+
+
+def test_numbers_out_of_bounds_are_refused_at_once():
+    for value in ("1e12", "-1e12", "1e999999999", "9" * 5000, 10**5000, 1e300):
+        with pytest.raises(ConfigError, match=r"onset is .* (\(below 1e\+12|not a number)"):
+            timing.as_fraction(value, "onset")
+
+
+@given(st.floats(-1e11, 1e11), st.integers(-(10**11), 10**11))
+def test_all_floats_and_integers_within_the_bounds_are_read_exactly(real, whole):
+    assert float(timing.as_fraction(real)) == real
+    assert timing.as_fraction(whole) == timing.as_fraction(str(whole)) == whole
+
+
+@given(st.text("0123456789+-./eE_nainf ", max_size=40))
+def test_any_text_is_a_number_or_refused(text):
+    with suppress(ConfigError):
+        assert abs(timing.as_fraction(text)) < timing.LARGEST
+
+
+@pytest.mark.parametrize("call", [timing.tr_of, timing.covered_trs, timing.seconds_to_trs])
+@pytest.mark.parametrize("tr_s", [0, "-1.5", "61", 1e-6])
+def test_a_tr_that_no_scanner_has_is_refused(call, tr_s):
+    with pytest.raises(ConfigError, match=r"tr_s is .* from 0\.01 to 60"):
+        call(10, tr_s)
