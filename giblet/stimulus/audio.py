@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from giblet import notices
 from giblet.errors import MediaError
-from giblet.stimulus.media import Film, decoded, open_film, run_length
+from giblet.stimulus.media import Film, decoded, open_film, run_end, run_length
 from giblet.store import replacing
 from giblet.timing import Exact, as_fraction, n_items
 
@@ -61,7 +61,7 @@ def extract_audio(
     """
     n_trs = run_length(movie, tr_s, movie_onset_s, n_trs, damaged)
     n_samples = n_items(n_trs, tr_s, sample_rate_hz)
-    with open_film(movie) as film:
+    with open_film(movie, run_end(n_trs, tr_s, movie_onset_s)) as film:
         blocks = _in_scanner_time(film, movie_onset_s, sample_rate_hz, missing, damaged)
         _write(sound, exactly(blocks, n_samples), sample_rate_hz)
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from giblet import notices
 from giblet.errors import MediaError
-from giblet.stimulus.media import Film, decoded, frame_length, open_film, run_length
+from giblet.stimulus.media import Film, decoded, open_film, run_end, run_length
+from giblet.stimulus.tracks import usual_length
 from giblet.store import image_compression, writing
 from giblet.timing import Exact, frame_times
 
@@ -73,7 +74,7 @@ def extract_frames(
     """
     n_trs = run_length(movie, tr_s, movie_onset_s, n_trs, damaged)
     with (
-        open_film(movie) as film,
+        open_film(movie, run_end(n_trs, tr_s, movie_onset_s)) as film,
         writing(frames, stage="stimulus", run=run, tr_s=tr_s, units="RGB 0..255") as file,
     ):
         if film.video is None:
@@ -120,7 +121,7 @@ def shown_at(items: Iterable[Shown], times: Iterable[Fraction]) -> Iterator[Show
 
 
 def _pictures(film: Film, damaged: str) -> Iterator[Shown]:
-    usual = frame_length(film.video)
+    usual = usual_length(film.video)
     last: Fraction | None = None
     in_order = True
     for time, frame in decoded(film, film.video, damaged):
