@@ -7,11 +7,43 @@ traceback (see :mod:`giblet.jobs`).
 
 from __future__ import annotations
 
+import unicodedata
+
+# A cell of a megabyte, or the names of a thousand columns, would hide what is said of them.
+LONGEST = 1000
+# Line breaks and other control characters, direction marks, halves of characters.
+UNSHOWN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def one_line(message: str) -> str:
+    """A message as one line that a terminal shows as it is.
+
+    What is not shown is written as Python writes it (``\\n``); a very long message loses its
+    middle, since it begins with the file and ends with what to do.
+    """
+    if not message.isprintable():
+        message = "".join(map(_shown, message))
+    if len(message) > LONGEST:
+        message = f"{message[: LONGEST * 2 // 3]} ... {message[-LONGEST // 3 :]}"
+    return message
+
+
+def _shown(character: str) -> str:
+    if unicodedata.category(character) in UNSHOWN:
+        return character.encode("unicode_escape").decode()
+    return character
+
 
 class GibletError(Exception):
-    """Base of all errors that are the input's fault rather than the program's."""
+    """Base of all errors that are the input's fault rather than the program's.
+
+    Its message is one line, whatever stands in the names and values that it shows.
+    """
 
     exit_status = 1
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(one_line(str(message)))
 
 
 class ConfigError(GibletError):
@@ -69,7 +101,14 @@ class ValidationError(GibletError):
 
 
 class RemoteError(GibletError):
-    """A machine reached over ssh, or a run on it, that cannot do what was asked."""
+    """A machine reached over ssh, or a run on it, that cannot do what was asked.
+
+    Lists of files stand on lines of their own.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__()
+        self.args = (str(message),)
 
 
 class MissingExtraError(GibletError):

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from giblet.errors import one_line
+
 
 class InputWarning(UserWarning):
     """An input that is used in part, or in a way that its author should know of."""
@@ -28,7 +30,7 @@ def warn(message: str) -> None:
         As an error's: the file, what is found, how many, what is done about it, and what to
         change if that is not what was meant.
     """
-    warnings.warn(message, InputWarning, stacklevel=3)
+    warnings.warn(one_line(message), InputWarning, stacklevel=3)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from giblet import notices
-from giblet.errors import GibletError
+from giblet.errors import GibletError, one_line
 from tests.support.fuzz.kinds import Kind
 
 # CPU time of one file, and what its reading may take in memory and write. Each good file
@@ -35,7 +35,7 @@ CPU_S = 10
 WALL_S = 60
 MEMORY = 2**30
 WRITTEN = 64 * 2**20
-LONGEST = 2000
+LONGEST = 1100
 GOOD = ("read", "refused")
 BAD = ("foreign", "hang", "crash", "unclear", "unread")
 CONTEXT = get_context("fork")
@@ -106,7 +106,7 @@ def _clear(kind: Kind, file: Path, message: str) -> bool:
     """Whether a message names the file and is one line of a length that is read."""
     if "File too large" in message:  # more was written than a file of this size can hold
         return False
-    plain = message.isprintable() and len(message) <= LONGEST
+    plain = message == one_line(message) and len(message) <= LONGEST
     return plain and kind.names(message, file)
 
 
