@@ -6,6 +6,8 @@ get a :class:`~giblet.errors.StoreError` that names both sides when it differs.
 
 Root attributes of every file: ``stage``, ``run``, ``tr_s`` (numerator, denominator),
 ``units``, ``params`` (JSON), ``code`` (fingerprint of what wrote it), ``versions`` (JSON).
+Each file carries a digest of its content (:mod:`giblet.seals`), which readers check: arrays
+that were written over it by hand are refused, unless :func:`changing` wrote them.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
@@ -22,9 +25,13 @@ from typing import Any
 import h5py
 import numpy as np
 
+from giblet import hdf5, notices, seals
 from giblet.errors import StoreError
 from giblet.timing import Exact, as_fraction
 
+MEND = "delete it and run snakemake again"
+# Bytes up to which a digest costs next to nothing.
+ALWAYS_CHECKED = 32 * 1024 * 1024
 VERSIONED = ("giblet", "numpy", "h5py", "av", "nibabel", "nilearn", "torch", "transformers")
 
 
@@ -100,54 +107,127 @@ def writing(
     units: str = "",
 ) -> Iterator[h5py.File]:
     """Open a new HDF5 file for writing; it appears under its name only when complete."""
-    with replacing(path) as partial, h5py.File(partial, "w") as file:
-        made_by = provenance()
-        file.attrs["stage"] = stage
-        file.attrs["run"] = run
-        if tr_s is not None:
-            exact = as_fraction(tr_s, "tr_s")
-            file.attrs["tr_s"] = [exact.numerator, exact.denominator]
-        file.attrs["units"] = units
-        file.attrs["params"] = json.dumps(made_by.get("params", {}), sort_keys=True)
-        file.attrs["code"] = made_by.get("code", "")
-        file.attrs["versions"] = json.dumps(library_versions(), sort_keys=True)
-        yield file
+    with replacing(path) as partial:
+        with h5py.File(partial, "w", userblock_size=seals.BLOCK_BYTES) as file:
+            _describe(file, stage, run, tr_s, units)
+            yield file
+        seals.seal(partial)
+
+
+def _describe(file: h5py.File, stage: str, run: str, tr_s: Exact | None, units: str) -> None:
+    """Set the root attributes that every cache has."""
+    made_by = provenance()
+    file.attrs["stage"] = stage
+    file.attrs["run"] = run
+    if tr_s is not None:
+        exact = as_fraction(tr_s, "tr_s")
+        file.attrs["tr_s"] = [exact.numerator, exact.denominator]
+    file.attrs["units"] = units
+    file.attrs["params"] = json.dumps(made_by.get("params", {}), sort_keys=True)
+    file.attrs["code"] = made_by.get("code", "")
+    file.attrs["versions"] = json.dumps(library_versions(), sort_keys=True)
+
+
+@contextmanager
+def changing(path: str | Path, why: str) -> Iterator[h5py.File]:
+    """Change a finished cache by hand, for arrays of one's own; whole or not at all.
+
+    Parameters
+    ----------
+    why : what is put in and where it comes from. Every job that reads the file warns of it,
+        and so does the report.
+    """
+    with reading(path):
+        pass
+    with replacing(path) as partial:
+        shutil.copyfile(path, partial)
+        with h5py.File(partial, "r+") as file:
+            file.attrs["by_hand"] = why
+            yield file
+        seals.seal(partial)
 
 
 @contextmanager
 def reading(
-    path: str | Path, *, stage: str | None = None, tr_s: Exact | None = None
+    path: str | Path,
+    *,
+    stage: str | None = None,
+    tr_s: Exact | None = None,
+    run: str | None = None,
+    content: bool = True,
 ) -> Iterator[h5py.File]:
-    """Open an HDF5 cache read-only after checking whose it is and its TR.
+    """Open an HDF5 cache read-only after checking whose it is, its TR and its content.
+
+    Parameters
+    ----------
+    run : name of the run that the file has to be of; None does not look
+    content : False for readers of a few facts of a large file, which its other readers check
 
     Raises
     ------
     StoreError
-        If the file is missing, not HDF5, of another stage, or of another TR.
+        If the file is missing, not HDF5, held by another program, of another stage, run or
+        TR, or not what was written.
     """
-    path = Path(path)
-    if not path.exists():
+    if not Path(path).exists():
         raise StoreError(f"{path}: no such file: run snakemake to make it")
-    # hdf5plugin registers the compression filters that the files are written with.
-    import hdf5plugin  # noqa: F401
-
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise StoreError(
-            f"{path}: not a readable HDF5 file ({error}): delete it and run snakemake again"
-        ) from error
-    with file:
-        found = file.attrs.get("stage")
-        if stage is not None and found != stage:
-            raise StoreError(f"{path}: holds stage {found!r}, expected {stage!r}")
-        if tr_s is not None:
-            check_tr(file, as_fraction(tr_s))
+    whole = not (content or Path(path).stat().st_size < ALWAYS_CHECKED) or _is_whole(path)
+    with hdf5.opened(path, StoreError, MEND) as file:
+        try:
+            _check(file, stage, tr_s, run)
+            wrong = "" if whole else seals.problem(file)
+        except hdf5.FOREIGN as error:
+            raise StoreError(
+                f"{path}: not a readable HDF5 file ({hdf5.reason(error)}): {MEND}"
+            ) from error
+        if wrong:
+            raise StoreError(
+                f"{path}: {wrong}; the settings no longer say what made it: {MEND}, or put arrays "
+                "of your own in with giblet.store.changing, which tells the report"
+            )
         yield file
+
+
+def _is_whole(path: str | Path) -> bool:
+    """Whether a cache is as written; one that is not, and that HDF5 cannot survive, is refused."""
+    try:
+        if seals.is_whole(path):
+            return True
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error}") from error
+
+    def look() -> None:
+        with hdf5.opened(path, StoreError, MEND) as file:
+            seals.problem(file)
+
+    if not hdf5.survives(look):
+        raise StoreError(f"{path}: damaged: the HDF5 library cannot read it: {MEND}")
+    return False
+
+
+def _check(file: h5py.File, stage: str | None, tr_s: Exact | None, run: str | None) -> None:
+    path = file.filename
+    found = file.attrs.get("stage")
+    if stage is not None and found != stage:
+        raise StoreError(f"{path}: holds stage {found!r}, expected {stage!r}")
+    if run is not None and file.attrs.get("run") != run:
+        raise StoreError(
+            f"{path}: holds run {file.attrs.get('run')!r}, expected {run!r}: it was copied under "
+            f"this name: {MEND}"
+        )
+    if tr_s is not None:
+        check_tr(file, as_fraction(tr_s))
+    if why := file.attrs.get("by_hand"):
+        notices.warn(
+            f"{path}: holds arrays that were put in by hand ({why}), not those that the settings "
+            f"make; if they should not count, {MEND}"
+        )
 
 
 def check_tr(file: h5py.File, tr_s: Exact) -> None:
     """Refuse a file that was made for another TR."""
+    if "tr_s" not in file.attrs:
+        raise StoreError(f"{file.filename}: does not say its TR: {MEND}")
     numerator, denominator = (int(part) for part in file.attrs["tr_s"])
     found = as_fraction(f"{numerator}/{denominator}")
     expected = as_fraction(tr_s)

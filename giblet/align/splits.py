@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from giblet import notices
 from giblet.align.lengths import run_lengths, stimulus_files
 from giblet.errors import AlignError
+from giblet.results import read_made_table
 from giblet.store import replacing
 from giblet.timing import Exact, as_fraction, seconds_to_trs
 
@@ -301,7 +302,9 @@ def read_splits(path: str | Path) -> dict[str, NDArray[np.int8]]:
     path = Path(path)
     if not path.exists():
         raise AlignError(f"{path}: no such file: run snakemake to make it")
-    table = pd.read_csv(path, sep="\t", dtype={"run": str, "split": str})
+    table = read_made_table(
+        path, ("run", "tr", "split"), dtype={"run": str, "split": str}, keep_default_na=False
+    )
     unknown = sorted(set(table["split"]) - set(CODES))
     if unknown:
         raise AlignError(f"{path}: split {unknown[0]!r}: known are {', '.join(CODES)}")

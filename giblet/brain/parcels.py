@@ -95,52 +95,11 @@ def _open_table(path: Path) -> Parcels:
 
 
 def _open_hdf5(path: Path, wanted: str) -> Parcels:
-    import h5py
+    from giblet.brain.parcels_hdf5 import read_labels
 
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise BrainError(f"{path}: not a readable HDF5 file ({error}): export it again") from error
-    with file:
-        names = _two_axes(file)
-        if wanted not in names and (wanted or len(names) != 1):
-            problem = f"no dataset {wanted!r} with two axes" if wanted else "not one dataset"
-            raise BrainError(
-                f"{path}: {problem} of shape (volumes, parcels); with two axes it has "
-                f"{', '.join(names) or 'none'}: set brain/parcels_dataset"
-            )
-        dataset = wanted or names[0]
-        n_rows, n_parcels = file[dataset].shape
-        labels = _hdf5_labels(file, dataset, n_parcels)
-    if len(labels) != n_parcels:
-        raise BrainError(
-            f"{path}: {len(labels)} labels for {n_parcels} parcels in {dataset!r}: give each "
-            "parcel one label"
-        )
+    dataset, n_rows, labels = read_labels(path, wanted)
     _refuse_repeated(path, labels)
     return Parcels(str(path), labels, n_rows, dataset)
-
-
-def _two_axes(file) -> list[str]:  # type: ignore[no-untyped-def]
-    import h5py
-
-    found: list[str] = []
-
-    def visit(name: str, part: object) -> None:
-        if isinstance(part, h5py.Dataset) and part.ndim == 2 and part.dtype.kind in "iuf":
-            found.append(name)
-
-    file.visititems(visit)
-    return found
-
-
-def _hdf5_labels(file, dataset: str, n_parcels: int) -> tuple[str, ...]:  # type: ignore[no-untyped-def]
-    found = file[dataset].attrs.get("labels")
-    if found is None and "labels" in file:
-        found = file["labels"][:]
-    if found is None:
-        return tuple(f"parcel-{number}" for number in range(1, n_parcels + 1))
-    return tuple(x.decode() if isinstance(x, bytes) else str(x) for x in found)
 
 
 def _table_rows(parcels: Parcels, first: int, count: int) -> Blocks:
@@ -181,12 +140,9 @@ def _numbers(parcels: Parcels, table: pd.DataFrame, first: int) -> NDArray[np.fl
 
 
 def _hdf5_rows(parcels: Parcels, first: int, count: int) -> Blocks:
-    import h5py
+    from giblet.brain.parcels_hdf5 import read_rows
 
-    with h5py.File(parcels.name, "r") as file:
-        for offset in range(0, count, ROWS):
-            rows = slice(first + offset, first + min(offset + ROWS, count))
-            yield offset, np.asarray(file[parcels.dataset][rows], dtype=np.float64)
+    yield from read_rows(parcels.name, parcels.dataset, first, count)
 
 
 def _is_number(text: str) -> bool:

@@ -9,10 +9,9 @@ import shutil
 import sys
 from pathlib import Path
 
-import pandas as pd
-
 from giblet.errors import ConfigError
 from giblet.features.bakeoff_table import markdown
+from giblet.results import read_made_table
 
 BEGIN = "<!-- table of benchmark_codecs: begin -->"
 END = "<!-- table of benchmark_codecs: end -->"
@@ -35,7 +34,7 @@ def fill_page(results: str | Path, docs: str | Path) -> None:
     for needed in (results / "table.csv", results / "scores.csv", results / "codecs.png", page):
         if not needed.is_file():
             raise ConfigError(f"{needed}: no such file: run snakemake benchmark_codecs first")
-    table, scores = (pd.read_csv(results / f"{name}.csv") for name in ("table", "scores"))
+    table, scores = (read_made_table(results / f"{name}.csv") for name in ("table", "scores"))
     before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):

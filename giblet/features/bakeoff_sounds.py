@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from giblet.errors import ConfigError, MediaError
 from giblet.features.recordings import mono_blocks
+from giblet.results import made_sound, read_made_table
 from giblet.timing import Exact, trs_overlapping
 
 HERE = "features/benchmark_codecs"
@@ -67,10 +68,7 @@ def run_sound(
     MediaError
         If the sound has another rate, or the table does not tell speech.
     """
-    import pandas as pd
-    import soundfile
-
-    with soundfile.SoundFile(audio) as file:
+    with made_sound(audio) as file:
         if file.samplerate != sample_rate_hz:
             raise MediaError(
                 f"{audio}: sampled at {file.samplerate} Hz, features/audio/sample_rate_hz is "
@@ -79,7 +77,7 @@ def run_sound(
         start, length = excerpt(file.frames, sample_rate_hz, seconds, seed, run)
         file.seek(start)
         samples = file.read(length, dtype="float32")
-    table = pd.read_csv(text, sep="\t")
+    table = read_made_table(text, plain=True)
     if "speech" not in table:
         raise MediaError(f"{text}: no column 'speech': run stimulus again")
     begin, end = start / sample_rate_hz, (start + length) / sample_rate_hz

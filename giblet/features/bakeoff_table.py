@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from giblet.features.bakeoff_sounds import SPEECH
+from giblet.results import read_made_table, without_formulas
 from giblet.store import replacing
 
 STUDY = "this study's codec"
@@ -95,9 +96,9 @@ def write_tables(
     table = summary(scores)
     for frame, name in ((scores, "scores.csv"), (table, "table.csv")):
         with replacing(Path(folder) / name) as partial:
-            frame.to_csv(partial, index=False, float_format="%.6g")
+            without_formulas(frame).to_csv(partial, index=False, float_format="%.6g")
     # From what was written, so that the table made from the files again is the same.
-    stored = (pd.read_csv(Path(folder) / f"{name}.csv") for name in ("table", "scores"))
+    stored = (read_made_table(Path(folder) / f"{name}.csv") for name in ("table", "scores"))
     with replacing(Path(folder) / "table.md") as partial:
         partial.write_text(markdown(*stored), encoding="utf-8")
     return table

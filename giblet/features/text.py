@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from giblet.errors import MediaError
 from giblet.features import pretrained
+from giblet.results import read_made_table
 from giblet.store import writing
 from giblet.timing import Exact
 
@@ -144,9 +145,7 @@ def _packaged_folder() -> Path:
 
 
 def _read_texts(path: str | Path) -> list[str]:
-    import pandas as pd
-
-    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    table = read_made_table(path, plain=True, dtype=str, keep_default_na=False)
     missing = [name for name in ("tr", "text") if name not in table]
     if missing:
         raise MediaError(

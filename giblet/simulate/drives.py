@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from giblet.errors import StoreError
+from giblet.results import made_sound, read_made_table
 from giblet.store import dataset, reading
 from giblet.timing import Exact, as_fraction
 
@@ -106,11 +106,12 @@ def _lengths(
                 lengths.append(int(dataset(file, "frames").shape[0]))
         return lengths
     if audio:
-        import soundfile
-
-        infos = [soundfile.info(str(path)) for path in audio]
-        return [round(info.frames / info.samplerate / as_fraction(tr_s)) for info in infos]
-    return [len(pd.read_csv(path, sep="\t", usecols=["tr"])) for path in text]
+        lengths = []
+        for path in audio:
+            with made_sound(path) as file:
+                lengths.append(round(file.frames / file.samplerate / as_fraction(tr_s)))
+        return lengths
+    return [len(read_made_table(path, ("tr",), plain=True, dtype=str)) for path in text]
 
 
 def _no_picture(n_trs: int) -> dict[str, Values]:
@@ -142,11 +143,9 @@ def _picture(path: str | Path, tr_s: Exact) -> dict[str, Values]:
 
 def _log_mel(path: str | Path, n_trs: int, tr_s: Exact) -> Values:
     """Log energy in mel bands, one row a TR."""
-    import soundfile
-
     tr = float(as_fraction(tr_s))
     out = np.zeros((n_trs, N_MELS))
-    with soundfile.SoundFile(str(path)) as file:
+    with made_sound(path) as file:
         rate = file.samplerate
         expected = n_trs * tr * rate
         if abs(file.frames - expected) > 1:
@@ -189,7 +188,7 @@ def _sentences(path: str | Path, n_trs: int) -> list[str]:
     path = Path(path)
     if not path.exists():
         raise StoreError(f"{path}: no such file: run snakemake to make it")
-    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, quoting=0)
+    table = read_made_table(path, plain=True, dtype=str, keep_default_na=False)
     if "text" not in table.columns or len(table) != n_trs:
         raise StoreError(
             f"{path}: {len(table)} rows with columns {', '.join(map(str, table.columns))}; the "

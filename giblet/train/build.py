@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from giblet.model.network import GibletNet
 from giblet.model.pool import MODALITIES
 from giblet.model.video import VideoDecoder
 from giblet.model.widths import narrowest
+from giblet.results import first_line, read_made_json
 from giblet.store import replacing
 from giblet.timing import seconds_to_trs
 from giblet.train.codes import log_unigram
@@ -218,15 +218,21 @@ def load_network(model_dir: str | Path, weights: str = "model.safetensors") -> G
     for name in ("model.json", weights):
         if not (folder / name).exists():
             raise TrainError(f"{folder / name}: no such file: run snakemake train")
-    kwargs = json.loads((folder / "model.json").read_text())
+    kwargs = read_made_json(folder / "model.json")
     # On the meta device nothing is computed that the file overwrites anyway.
     with torch.device("meta"):
-        net = GibletNet(**kwargs)
+        try:
+            net = GibletNet(**kwargs)
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise TrainError(
+                f"{folder / 'model.json'}: describes no network ({error}): delete the folder and "
+                "train again"
+            ) from error
     try:
         net.load_state_dict(load_file(folder / weights), assign=True)
-    except (SafetensorError, RuntimeError) as error:
+    except (SafetensorError, RuntimeError, ValueError, KeyError, OSError) as error:
         raise TrainError(
             f"{folder / weights}: does not hold the weights that {folder / 'model.json'} "
-            f"describes ({str(error).splitlines()[0]}): delete the folder and train again"
+            f"describes ({first_line(error)}): delete the folder and train again"
         ) from error
     return net.eval()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from giblet.results import read_made_json, read_made_table
 from giblet.store import replacing
 
 FIGURES = ("best_step", "steps", "val_loss", "seconds", "trs_per_s")
@@ -32,9 +33,10 @@ def summarise(
     history, figures, table
         Files to write: the mean history (CSV), the mean figures (JSON), a row a seed (CSV).
     """
-    found = [json.loads(Path(path).read_text()) for path in metrics]
+    found = [read_made_json(path, FIGURES) for path in metrics]
     with replacing(history) as partial:
-        mean_history([pd.read_csv(path) for path in histories]).to_csv(partial, index=False)
+        read = [read_made_table(path, ("step", "split", "epoch")) for path in histories]
+        mean_history(read).to_csv(partial, index=False)
     with replacing(figures) as partial:
         partial.write_text(json.dumps({"seeds": list(seeds), **mean_figures(found)}, indent=1))
     rows = [

@@ -26,6 +26,7 @@ from torch import Tensor
 from giblet.model.network import GibletNet
 from giblet.model.pool import MODALITIES
 from giblet.resampling import bootstrap_correlations
+from giblet.results import read_made_json
 from giblet.store import reading, writing
 from giblet.train.build import load_network
 from giblet.train.data import Batch, Study, Window, open_study
@@ -98,7 +99,7 @@ def score_network(
         Settings of the loss of sound (`giblet.train.sound.SOUND_SETTINGS`).
     """
     net = load_network(model_dir)
-    metrics = json.loads((Path(model_dir) / "metrics.json").read_text())
+    metrics = read_made_json(Path(model_dir) / "metrics.json", ("parameters", "trs_per_s"))
     with (
         open_study(study) as whole,
         reading(ceiling, stage="brain") as ceilings,

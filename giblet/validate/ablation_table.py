@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from giblet.features.audio import codec_of
 from giblet.resampling import percentile_interval
+from giblet.results import read_made_table
 from giblet.store import replacing
 from giblet.timing import as_fraction
 from giblet.train.data import open_study
@@ -80,7 +81,7 @@ def compare_variants(
             f"{size['val']} validation and {size['test']} test TRs of {seconds:g} s, "
             f"{len(opened.subjects)} subjects, codec `{Path(str(opened.file.attrs['codec'])).name}`"
         )
-    parts = [pd.read_csv(path, sep="\t").assign(seed=Path(path).parent.name) for path in scores]
+    parts = [read_made_table(path).assign(seed=Path(path).parent.name) for path in scores]
     scored = pd.concat([*parts, pd.DataFrame(rows).assign(seed="")], ignore_index=True)
     found = summary(scored, n_bootstrap, seed)
     with replacing(table) as partial:

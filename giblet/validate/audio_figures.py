@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from giblet.features.mel import log_mel
+from giblet.results import made_sound
 from giblet.validate.audio_decode import PLAYED
 from giblet.validate.figures import figure
 
@@ -29,8 +30,6 @@ def draw_audio(wavs: Sequence[str | Path], folder: str | Path, *, dpi: int) -> N
     ----------
     wavs : ``{run}_{source}.wav`` of all runs and sources
     """
-    import soundfile
-
     named = {Path(path).stem: Path(path) for path in wavs}
     runs = dict.fromkeys(
         stem.removesuffix("_original") for stem in named if stem.endswith("_original")
@@ -43,7 +42,8 @@ def draw_audio(wavs: Sequence[str | Path], folder: str | Path, *, dpi: int) -> N
             axes,
         ):
             for axis, source in zip(axes[:, 0], present, strict=True):
-                sound, rate_hz = soundfile.read(named[f"{run}_{source}"], dtype="float32")
+                with made_sound(named[f"{run}_{source}"]) as file:
+                    sound, rate_hz = file.read(dtype="float32"), file.samplerate
                 mel = log_mel(sound, rate_hz, round(HOP_S * rate_hz), N_MELS)
                 extent = (0, len(sound) / rate_hz, 0, N_MELS)
                 axis.imshow(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from giblet.results import read_made_table
 from giblet.validate.figures import COLOURS, figure
 
 NUMBERS = ["value", "ci_low", "ci_high"]
@@ -64,7 +65,13 @@ def draw_runs(table: str | Path, path: Path, dpi: int) -> None:
 
 
 def _read(path: str | Path, column: str) -> pd.DataFrame:
-    rows = pd.read_csv(path, dtype={column: str, "subject": str, "source": str})
+    rows = read_made_table(
+        path,
+        (column,),
+        dtype={column: str, "subject": str, "source": str},
+        keep_default_na=False,
+        na_values=[""],
+    )
     return rows.assign(subject=rows["subject"].fillna(""))
 
 

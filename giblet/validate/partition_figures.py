@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from giblet.results import read_made_table
 from giblet.validate.figures import figure
 
 MODALITY_WORDS = {"video": "the picture", "audio": "the sound", "text": "the words"}
@@ -28,7 +28,13 @@ def draw_partition(table: str | Path, path: Path, dpi: int) -> None:
 
     Of many regions those are drawn in which most is explained.
     """
-    rows = pd.read_csv(table, dtype={"region": str})
+    rows = read_made_table(
+        table,
+        ("region", "part", "value"),
+        dtype={"region": str},
+        keep_default_na=False,
+        na_values=[""],
+    )
     mean = rows.groupby(["region", "part"], sort=False)["value"].mean().unstack("part")
     names = list(dict.fromkeys(rows["region"]))
     if len(names) > MOST_REGIONS:

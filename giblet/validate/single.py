@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from giblet.results import read_made_table
 from giblet.validate.sources import OF_NETWORKS, SINGLE
 from giblet.validate.table import COLUMNS, write_table
 
@@ -38,7 +39,7 @@ def add_singles(metrics: str | Path, singles: Sequence[str | Path]) -> None:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, keep_default_na=False, na_values={"value": [""], "ci_low": [""],
+    return read_made_table(path, keep_default_na=False, na_values={"value": [""], "ci_low": [""],
                                                                "ci_high": [""]})  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet.errors import ValidationError
+from giblet.results import made_sound
 
 Samples = NDArray[np.float32]
 
@@ -38,17 +39,17 @@ def read_original(
     ValidationError
         If the run has no soundtrack, or one at another rate.
     """
-    import soundfile
-
     if run not in originals:
         raise ValidationError(
             f"no soundtrack of run {run} was given (have {', '.join(originals)}): run stimulus"
         )
-    info = soundfile.info(originals[run])
-    if info.samplerate != rate_hz:
-        raise ValidationError(
-            f"{originals[run]} has {info.samplerate} Hz, the study was made at {rate_hz} Hz: "
-            "run stimulus, features and align again with one features/audio/sample_rate_hz"
-        )
-    sound, _ = soundfile.read(originals[run], start=start, stop=stop, dtype="float32")
+    with made_sound(originals[run]) as file:
+        if file.samplerate != rate_hz:
+            raise ValidationError(
+                f"{originals[run]} has {file.samplerate} Hz, the study was made at {rate_hz} Hz: "
+                "run stimulus, features and align again with one features/audio/sample_rate_hz"
+            )
+        # A start behind the end gives silence, as an end behind it does.
+        file.seek(min(start, file.frames))
+        sound = file.read(stop - start, dtype="float32")
     return np.pad(sound, (0, stop - start - len(sound)))

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from giblet.errors import ValidationError
+from giblet.results import read_made_table
 from giblet.validate.testset import TestSet
 
 MODES = ("auto", "always", "never")
@@ -79,7 +79,7 @@ def load_speech(
 
 
 def _shares(path: Path, run: str, n_trs: int) -> NDArray[np.float64]:
-    table = pd.read_csv(path, sep="\t")
+    table = read_made_table(path, plain=True)
     if "speech" not in table:
         raise ValidationError(
             f"{path}: no column 'speech'; found {', '.join(map(str, table.columns))}: run stimulus "

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from giblet.errors import ValidationError
 from giblet.resampling import Array, percentile_interval
+from giblet.results import separator_of, without_formulas
 from giblet.store import replacing
 from giblet.validate.identification import Identified, chance
 from giblet.validate.statistics import bootstrap_interval, bootstrap_mean_interval
@@ -239,5 +240,6 @@ def write_table(path: str | Path, table: pd.DataFrame | Iterable[dict[str, Any]]
     if not isinstance(table, pd.DataFrame):
         table = pd.DataFrame(table)
     with replacing(path) as partial:
-        separator = "\t" if Path(path).suffix == ".tsv" else ","
-        table.to_csv(partial, index=False, sep=separator, float_format="%.6g")
+        without_formulas(table).to_csv(
+            partial, index=False, sep=separator_of(path), float_format="%.6g"
+        )

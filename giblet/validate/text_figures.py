@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from giblet.results import read_made_table
 from giblet.validate.figures import COLOURS, figure
 
 
@@ -17,7 +17,7 @@ def draw_text(retrieved: str | Path, path: str | Path, *, dpi: int) -> None:
     ----------
     retrieved : ``text/retrieved.tsv``
     """
-    table = pd.read_csv(retrieved, sep="\t", keep_default_na=False)
+    table = read_made_table(retrieved, ("n_candidates", "source", "rank"), keep_default_na=False)
     with figure(path, dpi, figsize=(5, 3.5)) as (_, axis):
         if table.empty:
             axis.set_title("no test TR has text")
@@ -44,7 +44,13 @@ def draw_text_regions(table: str | Path, path: str | Path, *, dpi: int) -> None:
     ----------
     table : ``text/by_region.csv``
     """
-    rows = pd.read_csv(table, dtype={"region": str, "subject": str})
+    rows = read_made_table(
+        table,
+        ("region", "subject"),
+        dtype={"region": str, "subject": str},
+        keep_default_na=False,
+        na_values=[""],
+    )
     rows["subject"] = rows["subject"].fillna("")
     pooled = rows[rows["subject"] == ""].set_index("region")
     size = (max(4, 0.7 * len(pooled) + 2), 3.2)

@@ -6,18 +6,17 @@ mean, because sentence embeddings share a large common part that would make any 
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from giblet.errors import ValidationError
 from giblet.resampling import Array
+from giblet.results import read_made_table
 from giblet.validate.identification import top_k, unit_rows
 from giblet.validate.testset import TestSet
 
@@ -77,9 +76,7 @@ def load_sentences(study: h5py.File, texts: Sequence[str | Path]) -> Sentences:
 
 def _said(path: Path) -> list[str]:
     """Text of each TR of a ``text.tsv``, "" where there is none."""
-    table = pd.read_csv(
-        path, sep="\t", dtype={"text": str}, keep_default_na=False, quoting=csv.QUOTE_MINIMAL
-    )
+    table = read_made_table(path, ("text",), plain=True, dtype={"text": str}, keep_default_na=False)
     return [str(text).strip() for text in table["text"]]
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from giblet.errors import ValidationError
+from giblet.results import read_made_table
 from giblet.validate.figures import COLOURS, figure
 from giblet.validate.film import write_film
 from giblet.validate.predictions import SHARED, opened_predictions
@@ -82,7 +83,7 @@ def draw_video(
     crf : quality of the films, see :func:`giblet.validate.film.write_film`
     """
     folder = Path(folder)
-    scores = pd.read_csv(trs, sep="\t", keep_default_na=False, na_values={"ssim": [""]})
+    scores = read_made_table(trs, keep_default_na=False, na_values={"ssim": [""]})
     with opened_predictions(study, predictions, runs) as (study_file, predicted, tests):
         shown = shown_frames(study_file, predicted, tests)
         rate = Fraction(shown.shape[1]) / tests.tr_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import h5py
+from tests.support.caches import edited
 
 
 def small_codec(folder: str | Path, **changes: Any) -> Path:
@@ -33,5 +33,5 @@ def small_codec(folder: str | Path, **changes: Any) -> Path:
 
 def with_codec(study: str | Path, codec: str | Path) -> None:
     """Let a study file name another codec."""
-    with h5py.File(study, "r+") as file:
+    with edited(study) as file:
         file.attrs["codec"] = str(codec)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from giblet.store import writing
+from tests.support.caches import edited
 from tests.support.validate_files import make_validate_files
 
 SUBJECTS = ("sub-01", "sub-02", "sub-03")
@@ -132,9 +133,8 @@ def _voxels(
     rng: np.random.Generator, folder: Path, strength: dict[str, float], subjects: Sequence[str]
 ) -> None:
     """Make the r of responding voxels stand out from the others', and q with it."""
-    import h5py
 
-    with h5py.File(folder / "validate/fmri/voxels.h5", "r+") as file:
+    with edited(folder / "validate/fmri/voxels.h5") as file:
         n = len(file["ijk"])
         responding = np.arange(n) < n // 2
         if "truth" in file:

@@ -18,6 +18,7 @@ from giblet.store import reading, writing
 from giblet.timing import n_items
 from giblet.validate.predictions import write_predictions
 from giblet.validate.testset import TestSet, load_test_set
+from tests.support.caches import edited
 from tests.support.study_files import PlantedStudy, make_study
 
 SAMPLE_RATE_HZ = 12000
@@ -233,7 +234,7 @@ def _write_regressors(folder: Path, file: h5py.File, run: str) -> Path:
 
 def _give_sound(planted: PlantedStudy, folder: Path, rng: np.random.Generator) -> list[Path]:
     """Write each run's sound and put its own log-mel into the study."""
-    with h5py.File(planted.path, "a") as file:
+    with edited(planted.path) as file:
         return [_write_sound(folder, file, run, rng) for run in planted.runs]
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
-
+from giblet.store import reading
 from giblet.validate.compare.run import Run
 
 ABSENT = "–"
@@ -78,6 +77,6 @@ def versions_changed(one: Run, other: Run) -> list[Change]:
 
 
 def _versions(folder: Path) -> dict[str, str]:
-    with h5py.File(folder / "validate/fmri/voxels.h5", "r") as file:
+    with reading(folder / "validate/fmri/voxels.h5", content=False) as file:
         found: dict[str, str] = json.loads(file.attrs.get("versions", "{}"))
     return found

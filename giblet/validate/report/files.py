@@ -6,7 +6,6 @@ an earlier configuration would otherwise slip into the page.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
@@ -16,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from giblet.errors import ValidationError
+from giblet.results import read_made_json, read_made_table
 
 
 class Files:
@@ -72,9 +72,8 @@ def read_table(path: str | Path, columns: Sequence[str], text: Sequence[str] = (
         Naming the file, the columns that are missing and those it has.
     """
     path = Path(path)
-    separator = "," if path.suffix == ".csv" else "\t"
     # A sentence such as "null" or "NA" is a sentence.
-    table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
+    table = read_made_table(path, dtype=str, keep_default_na=False)
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise ValidationError(
@@ -108,7 +107,4 @@ def read_json(path: Path | None) -> dict[str, Any]:
     """Contents of a JSON file; empty when there is none."""
     if path is None:
         return {}
-    loaded = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(loaded, dict):
-        raise ValidationError(f"{path}: holds {type(loaded).__name__}, expected named values")
-    return loaded
+    return read_made_json(path)

@@ -14,11 +14,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import h5py
 import pandas as pd
 import yaml
 
-from giblet.store import library_versions
+from giblet.store import library_versions, reading
 from giblet.validate.report.files import Files
 
 # Beside those that every file records.
@@ -70,7 +69,7 @@ def _sha256(path: Path) -> str:
 def _code(path: Path) -> str:
     if path.suffix != ".h5":
         return ""
-    with h5py.File(path, "r") as file:
+    with reading(path, content=False) as file:
         return str(file.attrs.get("code", ""))
 
 
@@ -88,7 +87,7 @@ def other_versions(files: Files) -> list[str]:
     now = library_versions()
     found: dict[str, list[str]] = {}
     for name, path in files.matching("*.h5").items():
-        with h5py.File(path, "r") as file:
+        with reading(path, content=False) as file:
             made_with = json.loads(file.attrs.get("versions", "{}"))
         for library, version in made_with.items():
             if now.get(library, version) != version:

@@ -14,6 +14,7 @@ from giblet.align import regressors as module
 from giblet.align.regressors import audio_summary, cell_means, video_summary, write_regressors
 from giblet.errors import AlignError, ConfigError
 from giblet.hrf import hrf_kernel
+from tests.support.caches import edited
 from tests.support.stage_files import StageFiles, make_stages
 
 N_TRS = 60
@@ -64,13 +65,13 @@ def test_nothing_before_a_tr_depends_on_it(made: StageFiles, tmp_path: Path, tr:
     before = write(made, tmp_path / "a.h5")
     changed = make_stages(tmp_path / "changed", (N_TRS,))
     rng = np.random.default_rng(7)
-    with h5py.File(changed.frames[0], "r+") as file:
+    with edited(changed.frames[0]) as file:
         shape = file["frames"][tr:].shape
         file["frames"][tr:] = rng.integers(0, 255, size=shape, dtype=np.uint8)
-    with h5py.File(changed.audio[0], "r+") as file:
+    with edited(changed.audio[0]) as file:
         first = int(file["index"][tr, 0])
         file["log_mel"][first:] = rng.normal(size=file["log_mel"][first:].shape)
-    with h5py.File(changed.text[0], "r+") as file:
+    with edited(changed.text[0]) as file:
         file["embedding"][tr:] = rng.normal(size=file["embedding"][tr:].shape)
     after = write(changed, tmp_path / "b.h5")
     for name in before:
@@ -83,7 +84,7 @@ def test_the_answer_to_a_flash_comes_after_it_and_peaks_at_five_seconds(
     made: StageFiles, tmp_path: Path
 ) -> None:
     flash = make_stages(tmp_path / "flash", (N_TRS,))
-    with h5py.File(flash.frames[0], "r+") as file:
+    with edited(flash.frames[0]) as file:
         file["frames"][:] = 0
         file["frames"][20] = 200
     found = write(flash, tmp_path / "out.h5")["hrf/video"][:, 0]
@@ -102,7 +103,7 @@ def test_summaries_do_not_depend_on_the_chunks(
 
 def test_pictures_of_known_content(tmp_path: Path) -> None:
     made = make_stages(tmp_path, (12,), height=4, width=8, frames_per_tr=2)
-    with h5py.File(made.frames[0], "r+") as file:
+    with edited(made.frames[0]) as file:
         pictures = np.zeros(file["frames"].shape, np.uint8)
         pictures[:, :, :, :4, 0] = 255  # red on the left
         pictures[6:, :, 2:, 4:] = 255  # white at the lower right from TR 6 on
@@ -163,7 +164,7 @@ def test_features_of_different_lengths(made: StageFiles, tmp_path: Path) -> None
 
 def test_backbone_features_with_nan(made: StageFiles, tmp_path: Path) -> None:
     broken = make_stages(tmp_path / "nan", (N_TRS,))
-    with h5py.File(broken.text[0], "r+") as file:
+    with edited(broken.text[0]) as file:
         file["embedding"][3, 2] = np.nan
     with pytest.raises(AlignError, match="video embedding holds NaN"):
         write(made, tmp_path / "out.h5", video=broken.text[0])

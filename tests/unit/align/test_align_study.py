@@ -19,6 +19,7 @@ from giblet.align.stats import Covariance, Moments
 from giblet.align.study import write_study
 from giblet.errors import AlignError
 from giblet.timing import tr_ranges
+from tests.support.caches import edited
 from tests.support.stage_files import (
     StageFiles,
     audio_file,
@@ -126,20 +127,20 @@ def spoil_tests(made: StageFiles) -> None:
     for place, run in enumerate(made.runs):
         test = np.flatnonzero(np.array(SPLITS[run]) == "test")
         part = slice(int(test[0]), int(test[-1]) + 1)
-        with h5py.File(made.frames[place], "r+") as file:
+        with edited(made.frames[place]) as file:
             shape = file["frames"][part].shape
             file["frames"][part] = rng.integers(0, 255, size=shape, dtype=np.uint8)
-        with h5py.File(made.audio[place], "r+") as file:
+        with edited(made.audio[place]) as file:
             frames = slice(int(file["index"][part][0, 0]), int(file["index"][part][-1, 1]))
             file["latents"][frames] = 9 * rng.normal(size=file["latents"][frames].shape)
             file["log_mel"][frames] = 9 * rng.normal(size=file["log_mel"][frames].shape)
             file["codes"][:, frames] = rng.integers(16, size=file["codes"][:, frames].shape)
-        with h5py.File(made.text[place], "r+") as file:
+        with edited(made.text[place]) as file:
             file["embedding"][part] = 9 * rng.normal(size=file["embedding"][part].shape)
             file["valid"][part] = True
         for (_, name), path in made.scans.items():
             if name == run:
-                with h5py.File(path, "r+") as file:
+                with edited(path) as file:
                     file["bold"][part] = 1e4 * rng.normal(size=file["bold"][part].shape)
 
 
@@ -301,7 +302,7 @@ def test_split_table_longer_than_the_stimulus(made: StageFiles, tmp_path: Path) 
 
 def test_code_ids_beyond_the_codebook(tmp_path: Path) -> None:
     made = make_stages(tmp_path)
-    with h5py.File(made.audio[0], "r+") as file:
+    with edited(made.audio[0]) as file:
         file["codes"][0, 5] = 16
     with pytest.raises(AlignError, match=r"code ids run from 0 to 16, its codebooks hold 16"):
         write(made, tmp_path)
@@ -345,7 +346,7 @@ def test_nothing_is_stored_of_a_modality_that_the_study_lacks(
 def test_the_study_says_how_its_scans_were_cleaned(tmp_path: Path) -> None:
     made = make_stages(tmp_path)
     for path in made.scans.values():
-        with h5py.File(path, "r+") as file:
+        with edited(path) as file:
             file.attrs["high_pass_hz"], file.attrs["detrend"] = 0.008, True
     write(made, tmp_path)
     with h5py.File(tmp_path / "study.h5") as study:
@@ -354,11 +355,11 @@ def test_the_study_says_how_its_scans_were_cleaned(tmp_path: Path) -> None:
 
 def test_scans_cleaned_in_different_ways(tmp_path: Path) -> None:
     made = make_stages(tmp_path)
-    with h5py.File(made.scans["sub-01", "run-2"], "r+") as file:
+    with edited(made.scans["sub-01", "run-2"]) as file:
         file.attrs["high_pass_hz"] = 0.01
     with pytest.raises(AlignError, match=r"run-2\.h5: high_pass_hz is 0\.01, the scans before it"):
         write(made, tmp_path)
-    with h5py.File(made.scans["sub-01", "run-2"], "r+") as file:
+    with edited(made.scans["sub-01", "run-2"]) as file:
         del file.attrs["high_pass_hz"]
     with pytest.raises(AlignError, match=r"run-2\.h5: does not say its high_pass_hz: delete it"):
         write(made, tmp_path)

@@ -3,7 +3,6 @@
 import json
 import shutil
 
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +11,7 @@ from giblet.cli.main import main
 from giblet.errors import ValidationError
 from giblet.validate.compare.table import compare_runs
 from giblet.validate.compare.words import as_json, as_text, signed
+from tests.support.caches import edited
 from tests.support.run_files import make_run, record
 
 
@@ -112,7 +112,7 @@ def test_series_of_other_scores_or_trs_are_not_believed(runs, tmp_path):
         ("fewer", lambda v: v[:-1], "not scored on the same test TRs"),
     ):
         shutil.copytree(runs.good, tmp_path / name)
-        with h5py.File(tmp_path / name / "validate/audio/series.h5", "r+") as file:
+        with edited(tmp_path / name / "validate/audio/series.h5") as file:
             runs_of_model = file["log_mel_r/model/shared"]
             changed = change(runs_of_model["run-1"][:])
             del runs_of_model["run-1"]

@@ -21,6 +21,7 @@ from giblet.features.codec import Codec
 from giblet.features.codec_rate import CodecRate
 from giblet.features.mel import log_mel
 from giblet.store import reading
+from tests.support.caches import edited
 from tests.unit.features.conftest import noise, random_encodec
 
 RATE_HZ = 12000
@@ -187,10 +188,9 @@ def test_a_sample_that_is_no_number_is_named(tmp_path: Path) -> None:
 
 
 def test_a_codec_that_changed_behind_a_file_is_refused(tmp_path: Path) -> None:
-    import h5py
 
     out = extract(write_sound(tmp_path / "audio.wav", 1, "1.5"))
-    with h5py.File(out, "r+") as file:
+    with edited(out) as file:
         file.attrs["hop_length"] = 160
         with pytest.raises(CodecError, match=r"made with hop_length 160, codec .* has 320"):
             codec_of(file)

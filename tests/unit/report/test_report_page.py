@@ -8,7 +8,6 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 
-import h5py
 import pandas as pd
 import pytest
 
@@ -17,6 +16,7 @@ from giblet.validate.report.page import build_report
 from giblet.validate.report.provenance import checkout
 from giblet.validate.report.templating import FOLDER, templates_digest
 from tests.support import report_files
+from tests.support.caches import edited
 
 VOID = {"meta", "link", "br", "img", "line", "circle", "polyline", "input", "hr"}
 
@@ -149,7 +149,7 @@ def test_checkout_is_named_by_its_commit(tmp_path):
 
 def test_files_made_with_other_versions_are_named(copy):
     assert "Files made with other versions" not in build(copy)
-    with h5py.File(copy / "validate/fmri/voxels.h5", "r+") as file:
+    with edited(copy / "validate/fmri/voxels.h5") as file:
         file.attrs["versions"] = json.dumps({"numpy": "1.0.0"})
     assert "numpy 1.0.0: validate/fmri/voxels.h5" in build(copy)
 
@@ -203,7 +203,7 @@ def test_undefined_scores_are_dashes_with_reasons(copy):
 
 
 def test_parcels_have_tables_and_no_volume(copy):
-    with h5py.File(copy / "validate/fmri/voxels.h5", "r+") as file:
+    with edited(copy / "validate/fmri/voxels.h5") as file:
         file.attrs["kind"] = "parcels"
     page = build(copy)
     assert "This study has parcels, which have no place in a volume" in page

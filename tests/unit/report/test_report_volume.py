@@ -11,6 +11,7 @@ import pytest
 from giblet.validate.report.files import Files
 from giblet.validate.report.media import Budget
 from giblet.validate.report.volume import LEVELS, MAPS, volume_view
+from tests.support.caches import edited
 from tests.support.validate_files import make_validate_files
 
 ROOM = 100_000_000
@@ -26,7 +27,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("volume")
     files = files_of(folder)
     # A scan whose first axis runs right to left and whose axes are in another order.
-    with h5py.File(folder / "validate/fmri/voxels.h5", "r+") as file:
+    with edited(folder / "validate/fmri/voxels.h5") as file:
         ijk = np.stack(np.unravel_index(np.arange(6 * 4 * 9), (6, 4, 9)), axis=1)
         affine = np.array([[0, 0, -3.0, 12], [2.0, 0, 0, -7], [0, 4.0, 0, 5], [0, 0, 0, 1]])
         file.attrs["grid_shape"] = [10, 8, 12]

@@ -14,6 +14,7 @@ import pytest
 from giblet.brain.drift import Drift
 from giblet.errors import StoreError, TrainError
 from giblet.train.baseline import train_baseline
+from tests.support.caches import edited
 from tests.support.regressor_files import make_regressors
 from tests.support.study_files import TEST, TRAIN, PlantedStudy, make_study
 
@@ -169,7 +170,7 @@ def test_decoded_frames_are_pictures(fitted: Fitted) -> None:
 def spoil_tests(path: Path, regressors: list[Path], runs: tuple[str, ...]) -> None:
     """Replace everything in the test TRs of the study, and what follows from it."""
     rng = np.random.default_rng(9)
-    with h5py.File(path, "r+") as file:
+    with edited(path) as file:
         for run, regressor in zip(runs, regressors, strict=True):
             group = file[f"runs/{run}"]
             test = np.flatnonzero(group["split"][:] == TEST)
@@ -181,7 +182,7 @@ def spoil_tests(path: Path, regressors: list[Path], runs: tuple[str, ...]) -> No
             group["audio_log_mel"][frames] = rng.normal(size=group["audio_log_mel"][frames].shape)
             for bold in group["bold"].values():
                 bold[part] = 1e3 * rng.normal(size=bold[part].shape)
-            with h5py.File(regressor, "r+") as own:
+            with edited(regressor) as own:
                 # A regressor of a TR up to 20 TRs after the test block contains it.
                 reached = slice(part.start, min(part.stop + 20, len(group["split"])))
                 for kind, rows in (("raw", part), ("fir", reached), ("hrf", reached)):
@@ -232,7 +233,7 @@ def test_a_film_without_sound_and_words_still_has_a_baseline(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     planted, regressors = small(tmp_path, n_without_text=80)
-    with h5py.File(planted.path, "r+") as file:
+    with edited(planted.path) as file:
         file["runs/run-1/audio_log_mel"][:] = np.log(1e-5)
     regressors = make_regressors(planted, tmp_path)
     train_baseline(

@@ -16,6 +16,7 @@ from giblet.train.baseline_partition import (
     subset_weightings,
 )
 from giblet.train.baseline_ridge import band_weights
+from tests.support.caches import edited
 from tests.support.regressor_files import make_regressors
 from tests.support.study_files import TEST, make_study
 from tests.unit.train.test_baseline import SEARCH, correlation
@@ -95,7 +96,7 @@ def test_voxels_are_predicted_best_with_their_own_band(fitted):
 
 def test_nothing_outside_train_is_looked_at(fitted, tmp_path):
     folder, planted, regressors = fitted
-    with h5py.File(planted.path, "a") as study:
+    with edited(planted.path) as study:
         before = study["runs/run-1/bold/sub-01"][:]
         test = study["runs/run-1/split"][:] == TEST
         changed = before.copy()
@@ -104,7 +105,7 @@ def test_nothing_outside_train_is_looked_at(fitted, tmp_path):
     try:
         parts(folder, planted, regressors, "again.h5")
     finally:
-        with h5py.File(planted.path, "a") as study:
+        with edited(planted.path) as study:
             study["runs/run-1/bold/sub-01"][:] = before
     with h5py.File(folder / "partition.h5") as one, h5py.File(folder / "again.h5") as two:
         for name in ("video", "audio_text"):
@@ -114,13 +115,13 @@ def test_nothing_outside_train_is_looked_at(fitted, tmp_path):
 
 def test_a_baseline_with_other_bands_is_refused(fitted, tmp_path):
     folder, planted, regressors = fitted
-    with h5py.File(folder / "baseline.h5", "a") as file:
+    with edited(folder / "baseline.h5") as file:
         bands = file.attrs["bands"]
         file.attrs["bands"] = json.dumps(["video"])
     try:
         with pytest.raises(TrainError, match="fitted on video, the regressors vary in"):
             parts(folder, planted, regressors, "refused.h5")
     finally:
-        with h5py.File(folder / "baseline.h5", "a") as file:
+        with edited(folder / "baseline.h5") as file:
             file.attrs["bands"] = bands
     assert not (folder / "refused.h5").exists()

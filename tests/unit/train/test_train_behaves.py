@@ -1,10 +1,10 @@
 """Averaged weights, losses in full precision, determinism, and what is shown on the way."""
 
 import io
+import shutil
 import sys
 import types
 
-import h5py
 import hdf5plugin  # noqa: F401
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from giblet.train import loop, watch
 from giblet.train.optim import MovingAverage, determinism, make_optimizer
 from giblet.train.sums import in_full_precision
 from giblet.train.watch import Watch
+from tests.support.caches import edited
 from tests.support.networks import TRAINING, small_network, train
 from tests.support.operations import Operations
 from tests.support.study_files import make_study
@@ -163,10 +164,8 @@ def test_deterministic_training_gives_the_same_twice(path, tmp_path):
 
 
 def test_non_finite_loss_names_the_subjects(path, tmp_path):
-    with h5py.File(path) as source, h5py.File(tmp_path / "study.h5", "w") as file:
-        for name in source:
-            source.copy(name, file)
-        file.attrs.update(source.attrs)
+    shutil.copyfile(path, tmp_path / "study.h5")
+    with edited(tmp_path / "study.h5") as file:
         for run in file["runs"].values():
             bold = run["bold/sub-02"][:]
             bold[run["split"][:] == 0] = np.inf

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from giblet.errors import TrainError
 from giblet.train.data import GAP, SPLITS, open_study
 from giblet.train.windows import Window, drawn_subjects, drawn_windows, tiles
+from tests.support.caches import edited
 from tests.support.study_files import make_study
 
 
@@ -108,7 +109,7 @@ def test_segments_cover_each_split_once(study):
 def test_no_validation_tr_is_named(tmp_path):
     path = tmp_path / "study.h5"
     make_study(path, (40,), n_voxels=8)
-    with h5py.File(path, "r+") as file:
+    with edited(path) as file:
         split = file["runs/run-1/split"][:]
         file["runs/run-1/split"][:] = np.where(split == 1, -1, split)
     with open_study(path) as study, pytest.raises(TrainError, match="split 'val': give a run"):

@@ -10,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import h5py
 import hdf5plugin  # noqa: F401
 import numpy as np
 import pytest
@@ -22,6 +21,7 @@ from giblet.model.within_tr import WITHIN_TR
 from giblet.train import fit, loop, optim
 from giblet.train.history import COLUMNS
 from giblet.validate.delays import voxel_delays
+from tests.support.caches import edited
 from tests.support.networks import NETWORK, TRAINING, train
 from tests.support.study_files import make_study
 
@@ -198,7 +198,7 @@ def test_other_settings_or_other_data_do_not_resume(path, tmp_path, monkeypatch,
     train(path, tmp_path / "small", lr=0.002)
     changed = tmp_path / "changed.h5"
     shutil.copy(path, changed)
-    with h5py.File(changed, "r+") as file:
+    with edited(changed) as file:
         file["stats/bold/sub-01/mean"][0] += 1
     train(changed, tmp_path / "small")
     assert "resuming" not in capsys.readouterr().out
@@ -222,7 +222,7 @@ def test_nothing_of_the_test_trs_reaches_the_weights(path, trained, tmp_path, hi
     changed = tmp_path / "changed.h5"
     shutil.copy(path, changed)
     rng = np.random.default_rng(0)
-    with h5py.File(changed, "r+") as file:
+    with edited(changed) as file:
         for run in file["runs"].values():
             test = run["split"][:] == 2
             frames = np.repeat(test, np.diff(run["audio_index"][:], axis=1)[:, 0])
@@ -251,7 +251,7 @@ def test_random_start_learns(path, tmp_path):
 def test_one_modality_is_a_configuration_not_a_crash(path, tmp_path):
     changed = tmp_path / "study.h5"
     shutil.copy(path, changed)
-    with h5py.File(changed, "r+") as file:
+    with edited(changed) as file:
         for run in file["runs"].values():
             run["text"][:] = 0
             run["text_valid"][:] = False
@@ -277,7 +277,7 @@ def test_bf16_stays_close(path, trained, tmp_path):
 def test_non_finite_loss_names_the_batch(path, tmp_path):
     changed = tmp_path / "study.h5"
     shutil.copy(path, changed)
-    with h5py.File(changed, "r+") as file:
+    with edited(changed) as file:
         for run in file["runs"].values():
             run["bold/sub-01"][...] = np.where(
                 (run["split"][:] == 0)[:, None], np.inf, run["bold/sub-01"][:]
@@ -314,7 +314,7 @@ def test_unknown_delay_sharing_is_refused(path, tmp_path):
 def test_geometry_of_another_mask_is_refused(path, tmp_path):
     changed = tmp_path / "study.h5"
     shutil.copy(path, changed)
-    with h5py.File(changed, "r+") as file:
+    with edited(changed) as file:
         ijk = file["geometry/ijk"][:-3]
         del file["geometry/ijk"]
         file["geometry/ijk"] = ijk
@@ -356,7 +356,7 @@ def test_every_way_to_read_time_trains(path, tmp_path, choice):
 def test_parcels_train_too(path, tmp_path):
     changed = tmp_path / "study.h5"
     shutil.copy(path, changed)
-    with h5py.File(changed, "r+") as file:
+    with edited(changed) as file:
         file.attrs["kind"] = "parcels"
         del file.attrs["grid_shape"]
         del file["geometry/ijk"]

@@ -1,6 +1,5 @@
 """Losses as fractions: a constant predictor scores 1, whatever the study."""
 
-import h5py
 import hdf5plugin  # noqa: F401
 import numpy as np
 import pytest
@@ -22,6 +21,7 @@ from giblet.train.losses import (
 from giblet.train.sound import sound_losses
 from giblet.train.sums import Sums
 from giblet.train.windows import tiles
+from tests.support.caches import edited
 from tests.support.codecs import small_codec, with_codec
 from tests.support.networks import TRAINING
 from tests.support.study_files import make_study
@@ -143,7 +143,7 @@ def test_invalid_voxels_and_missing_scans_do_not_count(study):
 def test_study_without_words_has_no_text_loss(tmp_path):
     path = tmp_path / "study.h5"
     make_study(path, (50,), n_voxels=8)
-    with h5py.File(path, "r+") as file:
+    with edited(path) as file:
         file["runs/run-1/text_valid"][:] = False
         file["runs/run-1/text"][:] = 0
     with open_study(path) as study:
@@ -165,7 +165,7 @@ def batches_of(study):
 def test_constant_bold_is_refused(tmp_path):
     path = tmp_path / "study.h5"
     make_study(path, (50,), n_voxels=8, n_subjects=1)
-    with h5py.File(path, "r+") as file:
+    with edited(path) as file:
         file["runs/run-1/bold/sub-01"][:] = 0
     with open_study(path) as study, pytest.raises(TrainError, match="BOLD is constant"):
         floors(study, "train", 1, 16, sound_of(study))

@@ -15,6 +15,7 @@ from giblet.train.build import load_network
 from giblet.train.data import open_study
 from giblet.train.predict import predict_study
 from giblet.train.windows import Window
+from tests.support.caches import edited
 from tests.support.networks import train
 from tests.support.study_files import make_study
 
@@ -108,7 +109,7 @@ def test_equals_one_pass_over_the_whole_run(made, predicted):
 def filtered(folder, to):
     """The same study, said to be high-passed."""
     shutil.copy(folder / "study.h5", to)
-    with h5py.File(to, "r+") as file:
+    with edited(to) as file:
         file.attrs["high_pass_hz"], file.attrs["detrend"] = 0.008, True
     return to
 
@@ -176,7 +177,7 @@ def test_study_of_another_stage_is_refused(made, tmp_path):
     folder, _ = made
     changed = tmp_path / "study.h5"
     shutil.copy(folder / "study.h5", changed)
-    with h5py.File(changed, "r+") as file:
+    with edited(changed) as file:
         file.attrs["stage"] = "brain"
     with pytest.raises(StoreError, match="holds stage 'brain', expected 'align'"):
         list(predict_study(changed, folder / "small"))

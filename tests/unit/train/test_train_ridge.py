@@ -1,6 +1,5 @@
 """The closed-form start, against scikit-learn and against what was planted."""
 
-import h5py
 import numpy as np
 import pytest
 import torch
@@ -14,6 +13,7 @@ from giblet.train.predict import predicted_bold
 from giblet.train.start import Choice, choose_own, start_from_ridge
 from giblet.train.start_refine import correlation, supported_map
 from giblet.train.windows import Window
+from tests.support.caches import edited
 from tests.support.networks import NETWORK
 from tests.support.study_files import make_study
 
@@ -202,7 +202,7 @@ def test_the_start_is_fitted_without_the_drift_that_bold_has_lost(tmp_path):
     path = tmp_path / "study.h5"
     planted = make_study(path, (200, 200), n_voxels=40, noise=0.3, gap_trs=18, high_pass_hz=0.02)
     drift = Drift(0.02, detrend=True)
-    with h5py.File(path, "r+") as file:
+    with edited(path) as file:
         for run in planted.runs:
             for subject in planted.subjects:
                 bold = file[f"runs/{run}/bold/{subject}"]
@@ -211,7 +211,7 @@ def test_the_start_is_fitted_without_the_drift_that_bold_has_lost(tmp_path):
     driven = np.flatnonzero(planted.responds.any(1))
     slopes, levels = {}, {}
     for told in (True, False):
-        with h5py.File(path, "r+") as file:
+        with edited(path) as file:
             file.attrs["high_pass_hz"], file.attrs["detrend"] = (0.02, True) if told else (0, False)
         with open_study(path) as study:
             net, _ = build_network(study, seed=0, **choices)

@@ -14,6 +14,7 @@ import pytest
 
 from giblet.train.baseline import train_baseline
 from giblet.train.predict import predict_study
+from tests.support.caches import edited
 from tests.support.networks import train
 from tests.support.regressor_files import make_regressors
 from tests.support.study_files import TEST, make_study
@@ -31,7 +32,7 @@ def studies(tmp_path_factory):
     shuffled = folder / "shuffled.h5"
     shutil.copy(planted.path, shuffled)
     rng = np.random.default_rng(1)
-    with h5py.File(shuffled, "a") as study:
+    with edited(shuffled) as study:
         for run in planted.runs:
             split = study[f"runs/{run}/split"][:]
             order = np.arange(len(split))

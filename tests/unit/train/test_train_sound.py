@@ -2,7 +2,6 @@
 
 import json
 
-import h5py
 import hdf5plugin  # noqa: F401
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from giblet.train.data import open_study
 from giblet.train.sound import sound_losses, whitener
 from giblet.train.spectrum import SPACING, SpectralDistance, _padded, excerpts, spectrum_of
 from giblet.train.windows import Window
+from tests.support.caches import edited
 from tests.support.codecs import small_codec, with_codec
 from tests.support.networks import TRAINING, train
 from tests.support.operations import Operations
@@ -285,7 +285,7 @@ def test_codec_of_other_sizes_is_refused(folder, tmp_path):
     with open_study(tmp_path / "study.h5") as study:
         with pytest.raises(TrainError, match=r"latents of 8 dimensions, codec .* now has 12"):
             sound_losses(study, {**TRAINING, "spectrum_weight": 1})
-    with h5py.File(tmp_path / "study.h5", "r+") as file:
+    with edited(tmp_path / "study.h5") as file:
         file.attrs["codec"] = "giblet-12khz"
     with open_study(tmp_path / "study.h5") as study:
         with pytest.raises(CodecError, match="codebook_size 16, codec 'giblet-12khz' has 1024"):

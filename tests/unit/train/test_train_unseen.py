@@ -3,7 +3,6 @@
 import json
 import shutil
 
-import h5py
 import numpy as np
 import pytest
 import torch
@@ -13,6 +12,7 @@ from giblet.train.build import load_network
 from giblet.train.data import open_study
 from giblet.train.predict import predict_study
 from giblet.train.windows import Window
+from tests.support.caches import edited
 from tests.support.networks import train
 from tests.support.study_files import make_study
 
@@ -29,7 +29,7 @@ def test_every_weight_is_the_same_whatever_their_bold(made, tmp_path):
     folder, _, _ = made
     other = tmp_path / "study.h5"
     shutil.copy(folder / "study.h5", other)
-    with h5py.File(other, "r+") as file:
+    with edited(other) as file:
         for run in ("run-1", "run-2"):
             bold = file[f"runs/{run}/bold/sub-02"]
             bold[...] = np.random.default_rng(1).normal(size=bold.shape)

@@ -3,7 +3,6 @@
 import json
 import shutil
 
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,6 +23,7 @@ from giblet.validate.ablation_compare import choice, compare_networks
 from giblet.validate.ablation_fit import score_network
 from giblet.validate.ablation_names import SHOWN
 from giblet.validate.statistics import centred, pearson
+from tests.support.caches import edited
 from tests.support.networks import NETWORK, TRAINING, train
 from tests.support.study_files import make_study
 
@@ -128,7 +128,7 @@ def test_encoding_is_that_of_predictions_without_the_drift(folder, tmp_path):
     study = tmp_path / "study.h5"
     shutil.copy(folder / "study.h5", study)
     plain = score_everywhere(study, folder / "conv/seed-1", tmp_path)
-    with h5py.File(study, "r+") as file:
+    with edited(study) as file:
         file.attrs["high_pass_hz"], file.attrs["detrend"] = 0.008, True
     found = score_everywhere(study, folder / "conv/seed-1", tmp_path)
     assert abs(found - plain) > 3 * HIDDEN

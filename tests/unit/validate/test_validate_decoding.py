@@ -25,6 +25,7 @@ from giblet.validate.text_retrieval import (
     rank_sentences,
 )
 from giblet.validate.video import score_frames, score_video
+from tests.support.caches import edited
 from tests.support.validate_inputs import LinearCodec
 from tests.unit.validate.conftest import STATISTICS
 
@@ -209,7 +210,7 @@ def test_original_is_the_stimulus_sample_by_sample(inputs, audio):
 def test_decoded_sound_lies_where_the_original_does(inputs, tmp_path):
     perfect = tmp_path / "predictions.h5"
     shutil.copy(inputs.predictions, perfect)
-    with h5py.File(perfect, "a") as file, reading(inputs.study) as study:
+    with edited(perfect) as file, reading(inputs.study) as study:
         for run in inputs.planted.runs:
             trs = file[f"runs/{run}/test_trs"][:]
             index = study[f"runs/{run}/audio_index"][:]
@@ -384,7 +385,7 @@ def test_chance_of_identification_counts_the_candidates():
 
 def test_too_short_training_stretches_are_refused(inputs, tmp_path):
     shutil.copy(inputs.study, tmp_path / "study.h5")
-    with h5py.File(tmp_path / "study.h5", "a") as file:
+    with edited(tmp_path / "study.h5") as file:
         for run in file["runs"].values():
             split = run["split"][:]
             split[(split == TRAIN) & (np.arange(len(split)) % 3 > 0)] = -1
@@ -406,7 +407,7 @@ def test_soundtrack_at_another_rate_is_refused(inputs, tmp_path):
 
 def test_frames_of_another_size_are_refused(inputs, tmp_path):
     shutil.copy(inputs.predictions, tmp_path / "predictions.h5")
-    with h5py.File(tmp_path / "predictions.h5", "a") as file:
+    with edited(tmp_path / "predictions.h5") as file:
         del file["runs/run-1/video/model/shared"]
         file["runs/run-1/video/model/shared"] = np.zeros((30, 2, 9, 16, 3), np.uint8)
     bad = replace(inputs, predictions=tmp_path / "predictions.h5")

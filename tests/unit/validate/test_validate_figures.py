@@ -16,6 +16,7 @@ from giblet.validate.video import score_video
 from giblet.validate.video_figures import KINDS, choose_examples, draw_video
 from giblet.validate.video_panels import write_triptychs
 from giblet.validate.video_strips import strip_places
+from tests.support.caches import edited
 from tests.support.validate_files import make_validate_files
 from tests.unit.validate.conftest import STATISTICS
 
@@ -34,7 +35,7 @@ def tables(files):
 @pytest.mark.parametrize("kind", ["voxels", "parcels"])
 def test_fmri_figures(files, tmp_path, kind):
     shutil.copy(files / "fmri" / "voxels.h5", tmp_path / "voxels.h5")
-    with h5py.File(tmp_path / "voxels.h5", "a") as file:
+    with edited(tmp_path / "voxels.h5") as file:
         file.attrs["kind"] = kind
         file["sub-02/r"][:5] = np.nan
     draw_fmri(tmp_path / "voxels.h5", *tables(files), tmp_path, n_slices=3, **SMALL)
@@ -51,7 +52,7 @@ def test_fmri_figures(files, tmp_path, kind):
 def test_all_unknown_scores_still_make_figures(files, tmp_path):
     # A single subject has no ceiling, a short film no significant voxel.
     shutil.copy(files / "fmri" / "voxels.h5", tmp_path / "voxels.h5")
-    with h5py.File(tmp_path / "voxels.h5", "a") as file:
+    with edited(tmp_path / "voxels.h5") as file:
         for subject in ("sub-01", "sub-02"):
             file[f"{subject}/r_normalised"][:] = np.nan
             file[f"{subject}/q_ridge"][:] = 1

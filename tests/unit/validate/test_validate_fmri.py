@@ -15,6 +15,7 @@ from giblet.store import reading
 from giblet.validate.fmri import score_fmri
 from giblet.validate.fmri_maps import write_maps
 from giblet.validate.fmri_tables import regions
+from tests.support.caches import edited
 from tests.support.validate_inputs import make_inputs
 
 
@@ -188,7 +189,7 @@ def test_maps_go_to_nifti_and_back_exactly(inputs, scored, tmp_path):
 
 def test_parcels_become_a_row_of_voxels(scored, tmp_path):
     shutil.copy(scored["voxels"], tmp_path / "voxels.h5")
-    with h5py.File(tmp_path / "voxels.h5", "a") as file:
+    with edited(tmp_path / "voxels.h5") as file:
         file.attrs["kind"] = "parcels"
         expected = file["sub-02/r"][:]
     write_maps(tmp_path / "voxels.h5", tmp_path)
@@ -208,7 +209,7 @@ def test_real_study_has_no_truth_rows(inputs, statistics, tmp_path):
 
 def test_unknown_ceiling_leaves_normalised_r_empty(inputs, statistics, tmp_path):
     shutil.copy(inputs.ceiling, tmp_path / "ceiling.h5")
-    with h5py.File(tmp_path / "ceiling.h5", "a") as file:
+    with edited(tmp_path / "ceiling.h5") as file:
         file["ceiling/sub-01"][:] = np.nan
         del file["ceiling/sub-02"]
     alone = replace(inputs, ceiling=tmp_path / "ceiling.h5")
@@ -239,7 +240,7 @@ def test_same_seed_same_tables(inputs, statistics, scored, tmp_path):
 
 def test_truth_on_another_grid_is_refused(inputs, statistics, tmp_path):
     shutil.copy(inputs.truth, tmp_path / "truth.h5")
-    with h5py.File(tmp_path / "truth.h5", "a") as file:
+    with edited(tmp_path / "truth.h5") as file:
         file["affine"][:] = np.diag([8.0, 8, 8, 1])
     other = replace(inputs, truth=tmp_path / "truth.h5")
     with pytest.raises(ValidationError, match=r"voxels of 8 x 8 x 8 mm.*study 12 x 12 x 12 mm"):
@@ -253,7 +254,7 @@ def test_truth_of_a_smaller_mask_counts_the_rest_as_silent(inputs):
         whole = load_truth(inputs.truth, study, ("sub-01",))
         path = inputs.folder / "smaller.h5"
         shutil.copy(inputs.truth, path)
-        with h5py.File(path, "a") as file:
+        with edited(path) as file:
             keep = np.arange(len(file["ijk"]))[::-1][:50]
             for name in ("ijk", "responds", "delay_s", "ceiling", "region"):
                 values = file[name][:][keep]
@@ -267,7 +268,7 @@ def test_truth_of_a_smaller_mask_counts_the_rest_as_silent(inputs):
 
 def test_not_finite_bold_is_refused(inputs, statistics, tmp_path):
     shutil.copy(inputs.study, tmp_path / "study.h5")
-    with h5py.File(tmp_path / "study.h5", "a") as file:
+    with edited(tmp_path / "study.h5") as file:
         file["runs/run-1/bold/sub-01"][-1, 3] = np.nan
     bad = replace(inputs, study=tmp_path / "study.h5")
     with pytest.raises(ValidationError, match="test BOLD of sub-01 holds values that are not"):
@@ -276,7 +277,7 @@ def test_not_finite_bold_is_refused(inputs, statistics, tmp_path):
 
 def test_study_without_test_trs_is_refused(inputs, statistics, tmp_path):
     shutil.copy(inputs.study, tmp_path / "study.h5")
-    with h5py.File(tmp_path / "study.h5", "a") as file:
+    with edited(tmp_path / "study.h5") as file:
         for run in file["runs"].values():
             run["split"][:] = 0
     bad = replace(inputs, study=tmp_path / "study.h5")
@@ -286,7 +287,7 @@ def test_study_without_test_trs_is_refused(inputs, statistics, tmp_path):
 
 def test_baseline_of_another_length_is_refused(inputs, statistics, tmp_path):
     shutil.copy(inputs.baseline, tmp_path / "baseline.h5")
-    with h5py.File(tmp_path / "baseline.h5", "a") as file:
+    with edited(tmp_path / "baseline.h5") as file:
         values = file["bold/sub-01/run-1"][:-3]
         del file["bold/sub-01/run-1"]
         file["bold/sub-01/run-1"] = values
@@ -297,7 +298,7 @@ def test_baseline_of_another_length_is_refused(inputs, statistics, tmp_path):
 
 def test_network_of_another_mask_is_refused(inputs, statistics, tmp_path):
     shutil.copy(inputs.predictions, tmp_path / "predictions.h5")
-    with h5py.File(tmp_path / "predictions.h5", "a") as file:
+    with edited(tmp_path / "predictions.h5") as file:
         for run in inputs.planted.runs:
             values = file[f"runs/{run}/bold/model/sub-01"][:, :70]
             del file[f"runs/{run}/bold/model/sub-01"]
