@@ -1,6 +1,6 @@
 """brain: scans in; cleaned time courses per subject and run, and their ceiling, out."""
 
-from giblet.brain.series import series_files
+from giblet.brain.series import brain_masks_beside, series_files
 
 BRAIN = config["brain"]
 
@@ -23,6 +23,7 @@ rule brain_space:
     input:
         scans=[file for bold in DECIDING["bold"] for file in series_files(bold)],
         mask=BRAIN["mask"] or [],
+        brain_masks=brain_masks_beside(DECIDING["bold"]),
         atlas=BRAIN["atlas"] or [],
         atlas_labels=BRAIN["atlas_labels"] or [],
     output:

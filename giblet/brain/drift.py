@@ -122,9 +122,16 @@ def cosines(n_volumes: int, tr_s: float, high_pass_hz: float) -> NDArray[np.floa
     return np.asarray(found, np.float64)
 
 
-def orthonormal(design: NDArray[np.float64], detrend: bool) -> Basis:
-    """Orthonormal basis of the columns less their mean (and trend)."""
-    fixed = _fixed(len(design), 2 if detrend else 1)
+def orthonormal(
+    design: NDArray[np.float64], detrend: bool, times: NDArray[np.float64] | None = None
+) -> Basis:
+    """Orthonormal basis of the columns less their mean (and trend).
+
+    Parameters
+    ----------
+    times : of the rows, in TRs; 0, 1, 2, ... if they are not given
+    """
+    fixed = constant(np.arange(float(len(design))) if times is None else times, detrend)
     size = np.linalg.norm(design, axis=0)
     design = design - fixed @ (fixed.T @ design)
     left = np.linalg.norm(design, axis=0)
@@ -135,10 +142,10 @@ def orthonormal(design: NDArray[np.float64], detrend: bool) -> Basis:
     return np.asarray(u[:, s > REPEATS * s[0]])
 
 
-def _fixed(n_volumes: int, n_columns: int) -> Basis:
-    """Orthonormal mean (and linear trend)."""
-    time = np.arange(n_volumes, dtype=np.float64)
-    q, _ = np.linalg.qr(np.vander(time / max(n_volumes, 1), n_columns))
+def constant(times: NDArray[np.float64], detrend: bool) -> Basis:
+    """Orthonormal mean (and linear trend) over rows at some times."""
+    n_columns = min(2 if detrend else 1, max(1, len(times)))
+    q, _ = np.linalg.qr(np.vander(times / max(len(times), 1), n_columns))
     return q
 
 
@@ -147,4 +154,4 @@ def _slow(n_trs: int, tr_s: float, high_pass_hz: float, detrend: bool) -> Basis:
     slow = orthonormal(cosines(n_trs, tr_s, high_pass_hz), detrend)
     if not detrend:
         return slow
-    return np.hstack([_fixed(n_trs, min(2, n_trs)), slow])
+    return np.hstack([constant(np.arange(float(n_trs)), detrend), slow])

@@ -51,6 +51,7 @@ class Image:
     tr_s : repetition time in the header, in seconds; None where it states none
     dtype : of the numbers in the file
     scaling : slope and intercept that turn them into values
+    space_codes : sform and qform code, empty in formats without
     notes : what is to be said of the file, without its name
     """
 
@@ -60,6 +61,7 @@ class Image:
     tr_s: float | None
     dtype: np.dtype[Any]
     scaling: tuple[float, float]
+    space_codes: tuple[int, ...]
     notes: list[str]
     _data: Any = field(repr=False)
     _offset: int = field(repr=False)
@@ -193,12 +195,14 @@ def _described(file: str, data_file: str, image: Any, raw: Any, stream: IO[bytes
     _require_numbers(file, dtype)
     offset = int(getattr(image.dataobj, "offset", 0))
     headers.require_room(file, shape, dtype.itemsize, offset, _capacity(data_file, stream))
-    notes = []
+    notes: list[str] = []
+    codes: tuple[int, ...] = ()
     unit = int(raw["xyzt_units"]) & 7 if raw is not None and "xyzt_units" in raw else 2
     affine, said = headers.affine_in_mm(file, image.affine, unit)
     notes += said
     if raw is not None and "sform_code" in raw:
         notes += headers.place_notes(image.header, shape)
+        codes = int(raw["sform_code"]), int(raw["qform_code"])
     scaling = getattr(image.dataobj, "slope", 1.0), getattr(image.dataobj, "inter", 0.0)
     plain = all(np.ndim(part) == 0 for part in scaling)
     return Image(
@@ -208,6 +212,7 @@ def _described(file: str, data_file: str, image: Any, raw: Any, stream: IO[bytes
         tr_s=header_tr_s(image),
         dtype=dtype,
         scaling=(float(scaling[0]), float(scaling[1])) if plain else (np.nan, np.nan),
+        space_codes=codes,
         notes=notes,
         _data=image.dataobj,
         _offset=offset,

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from giblet import notices
 from giblet.brain.clean import Quality, clean_in_place, regressors
 from giblet.brain.confounds import load_confounds
 from giblet.brain.grid import Grid, require_same_grid
 from giblet.brain.mask import load_mask
+from giblet.brain.measured import FullScale, remarks, survey
 from giblet.brain.parcels import open_parcels, require_same_labels
 from giblet.brain.resample import smooth, to_grid
 from giblet.brain.scans import Scan, open_scan, require_tr, volume_range
@@ -38,6 +40,8 @@ class Source:
     name : what messages call it
     n_volumes : volumes in the file or files
     n_voxels : voxels of the mask, or parcels
+    missing : volumes whose file is not there, of shape (n_volumes,); None if all are
+    full_scale : the whole numbers of the files that the values are; None for others
     blocks : from first volume and count to (offset, values of shape (n, n_voxels)) pairs
     """
 
@@ -45,6 +49,8 @@ class Source:
     n_volumes: int
     n_voxels: int
     blocks: Callable[[int, int], Blocks]
+    missing: NDArray[np.bool_] | None = None
+    full_scale: FullScale | None = None
 
 
 def make_run(
@@ -103,32 +109,36 @@ def make_run(
             n_volumes=count,
             n_in_file=source.n_volumes,
         )
+    values = read_values(source, first, count)
+    measured = say_measured(source, values, first)
     design = regressors(
         count,
         float(as_fraction(tr_s, "tr_s")),
         high_pass_hz=high_pass_hz,
         detrend=detrend,
         confounds=nuisance,
+        measured=measured,
         name=source.name,
     )
-    values = read_values(source, first, count)
-    quality = clean_in_place(values, design, detrend=detrend)
+    quality = clean_in_place(values, design, detrend=detrend, measured=measured)
     _refuse_unusable(source.name, quality, first, count)
+    n_confounds = 0 if nuisance is None else nuisance.shape[1]
     with writing(out, stage="brain", run=run, tr_s=tr_s) as file:
         shape = (min(count, CHUNK_ROWS), source.n_voxels)
         file.create_dataset("bold", data=values, chunks=shape)
         file["valid"] = quality.valid
-        file["measured"] = np.ones(count, bool)
+        file["measured"] = measured
         file.attrs["n_nan"] = quality.n_nan
         file.attrs["n_constant"] = quality.n_constant
-        file.attrs["n_confounds"] = 0 if nuisance is None else nuisance.shape[1]
+        file.attrs["n_confounds"] = n_confounds
         file.attrs["first_volume"] = first
         file.attrs["high_pass_hz"] = float(high_pass_hz)
         file.attrs["detrend"] = bool(detrend)
+    n_regressors = 0 if design is None else design.shape[1]
     print(
-        f"{source.name}: {count} volumes from {first}, {int(quality.valid.sum())} of "
-        f"{source.n_voxels} {kind} usable ({quality.n_nan} with NaN, {quality.n_constant} "
-        f"constant), {0 if design is None else design.shape[1]} regressors"
+        f"{source.name}: {count} volumes from {first}, {int(measured.sum())} measured, "
+        f"{int(quality.valid.sum())} of {source.n_voxels} {kind} usable ({quality.n_nan} with NaN, "
+        f"{quality.n_constant} constant), {n_regressors} regressors"
     )
 
 
@@ -161,7 +171,15 @@ def voxel_source(
         for offset, volumes in scan.chunks(first, count, grid):
             yield offset, _masked(volumes, scan.grid, grid, inside, smoothing_fwhm_mm)
 
-    return Source(scan.name, scan.n_volumes, int(inside.sum()), blocks)
+    same = smoothing_fwhm_mm <= 0 and scan.grid.same_as(grid)
+    return Source(
+        scan.name,
+        scan.n_volumes,
+        int(inside.sum()),
+        blocks,
+        scan.missing,
+        scan.full_scale if same else None,
+    )
 
 
 def _masked(
@@ -195,6 +213,16 @@ def read_values(source: Source, first: int, count: int) -> NDArray[np.float32]:
         with np.errstate(over="ignore"):
             values[offset : offset + len(block)] = block
     return values
+
+
+def say_measured(source: Source, values: NDArray[np.float32], first: int) -> NDArray[np.bool_]:
+    """Which volumes of a run are measurements, having said what is odd about the others."""
+    here = slice(first, first + len(values))
+    missing = None if source.missing is None else source.missing[here]
+    found = survey(values, missing, source.full_scale)
+    for remark in remarks(source.name, found, values, first, source.full_scale):
+        notices.warn(remark)
+    return found.measured
 
 
 def _refuse_unusable(name: str, quality: Quality, first: int, count: int) -> None:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from giblet import notices
 from giblet.brain.grid import Grid, require_same_grid
 from giblet.brain.images import Image, header_tr_s, opened
+from giblet.brain.measured import FullScale, spans
 from giblet.brain.series import arranged, counted_by, series_files
 from giblet.brain.sidecar import SideCar, sidecar_of
 from giblet.errors import BrainError
@@ -41,15 +42,6 @@ MISSING = ""
 
 
 @dataclass(frozen=True)
-class FullScale:
-    """Largest value that whole numbers of a file can hold, and the width of their range."""
-
-    top: float
-    width: float
-    integer: str
-
-
-@dataclass(frozen=True)
 class Scan:
     """A scan whose headers were read.
 
@@ -60,7 +52,8 @@ class Scan:
     counts : number of volumes in each file
     grid : the grid of all its volumes
     tr_s : repetition time in the header, in seconds; None where it states none
-    full_scale : what its whole numbers can hold; None for other numbers
+    full_scale : the whole numbers that its files hold; None for others
+    space_codes : sform and qform code of its header, empty if it has none
     sidecar : what the JSON file beside it says, if there is one
     """
 
@@ -71,6 +64,7 @@ class Scan:
     tr_s: float | None
     full_scale: FullScale | None = None
     sidecar: SideCar | None = None
+    space_codes: tuple[int, ...] = ()
 
     @property
     def n_volumes(self) -> int:
@@ -155,7 +149,16 @@ def open_scan(bold: str | Path | Sequence[str]) -> Scan:
         notices.warn(note)
     _say_notes(heads)
     side = sidecar_of(series.files[0]) if len(series.files) == 1 else None
-    return Scan(name, files, counts, heads[0].grid, heads[0].tr_s, _full_scale(heads), side)
+    return Scan(
+        name,
+        files,
+        counts,
+        heads[0].grid,
+        heads[0].tr_s,
+        _full_scale(heads),
+        side,
+        heads[0].space_codes,
+    )
 
 
 def _require_one_scan(files: Sequence[str], heads: Sequence[Image]) -> None:
@@ -225,12 +228,7 @@ def _full_scale(heads: Sequence[Image]) -> FullScale | None:
     dtype, (slope, inter) = next(iter(kinds))
     if len(kinds) > 1 or dtype.kind not in "iu" or not np.isfinite(slope):
         return None
-    limits = np.iinfo(dtype)
-    return FullScale(
-        float(limits.max) * slope + inter,
-        (float(limits.max) - float(limits.min)) * abs(slope),
-        f"{dtype.name}, up to {limits.max:,}",
-    )
+    return FullScale(dtype, slope, inter)
 
 
 def require_tr(scan: Scan, tr_s: Exact) -> None:
@@ -297,15 +295,3 @@ def volume_range(name: str, available: int, first_volume: int, n_volumes: int) -
             "first_volume and n_volumes, or leave n_volumes empty to read to the end"
         )
     return first_volume, n_volumes
-
-
-def spans(numbers: Sequence[int], most: int = 8) -> str:
-    """Numbers as a text, runs of them by their ends: ``3, 7 to 9``."""
-    parts: list[list[int]] = []
-    for number in numbers:
-        if parts and number == parts[-1][1] + 1:
-            parts[-1][1] = number
-        else:
-            parts.append([number, number])
-    texts = [str(low) if low == high else f"{low} to {high}" for low, high in parts]
-    return ", ".join(texts[:most]) + (", ..." if len(texts) > most else "")

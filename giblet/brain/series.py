@@ -84,6 +84,12 @@ def brain_mask_beside(bold: str | Path) -> str | None:
     return None
 
 
+def brain_masks_beside(bolds: Sequence[str]) -> list[str]:
+    """Brain masks beside some scans, of those that have one."""
+    found = (brain_mask_beside(bold) for bold in bolds)
+    return [mask for mask in found if mask is not None]
+
+
 def arranged(files: Sequence[str]) -> Series:
     """Put the files of a series in order, without what is none of its volumes.
 

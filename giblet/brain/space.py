@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from giblet.brain.atlas import load_atlas, region_names
 from giblet.brain.grid import Grid
-from giblet.brain.mask import ScanRange, compute_mask, load_mask
+from giblet.brain.mask import ScanRange, compute_mask, load_mask, say_too_large
 from giblet.brain.parcels import open_parcels
 from giblet.errors import ConfigError
 from giblet.store import replacing, writing
@@ -62,6 +62,7 @@ def make_space(
         return
     if mask:
         inside, grid = load_mask(mask)
+        say_too_large(str(mask), int(inside.sum()), grid)
     else:
         rows = zip(bold, first_volume, n_volumes, strict=True)
         inside, grid = compute_mask(
