@@ -46,7 +46,7 @@ def job(snakemake: Any) -> Iterator[Any]:
     params = dict(snakemake.params.items())
     code = params.pop("code", "")
     os.environ["GIBLET_PROVENANCE"] = json.dumps({"params": params, "code": code}, default=str)
-    _stop_with_main_process()
+    stop_with_main_process()
     log = Path(str(snakemake.log[0])) if len(snakemake.log) else None
     terminal = sys.stderr
     try:
@@ -75,11 +75,13 @@ def _say(rule: str, message: str, log: Path | None, terminal: TextIO) -> None:
             print(message, file=handle)
 
 
-def _stop_with_main_process(poll_s: float = 1.0) -> None:
-    """End this job when the Snakemake that started it on this machine is killed.
+def stop_with_main_process(poll_s: float = 0.5) -> None:
+    """End this process when the Snakemake that started it on this machine is killed.
 
-    An orphan would go on writing what the next run also writes. Jobs that a cluster
-    started belong to the cluster and are left alone.
+    An orphan would go on writing what the next run also writes. The workflow calls this for the
+    Snakemake of a job, and the job's script again: either may start just before the kill, and
+    ends at once when it finds nobody. Jobs that a cluster started belong to the cluster and are
+    left alone.
     """
     host, _, pid = os.environ.get("GIBLET_MAIN_PROCESS", "").rpartition(":")
     if host != os.uname().nodename or "SLURM_JOB_ID" in os.environ:
@@ -90,7 +92,7 @@ def _stop_with_main_process(poll_s: float = 1.0) -> None:
             time.sleep(poll_s)
         os._exit(1)
 
-    if Path(f"/proc/{pid}").exists():
+    if Path("/proc/self").exists():
         threading.Thread(target=watch, daemon=True).start()
 
 

@@ -8,7 +8,7 @@ import signal
 from snakemake.exceptions import WorkflowError
 
 from giblet import config as giblet_config
-from giblet import notices, tables
+from giblet import jobs, notices, tables
 from giblet.brain.series import series_files
 from giblet.errors import GibletError
 from giblet.fingerprint import CodeIndex
@@ -39,7 +39,9 @@ RUN_ROWS, SCAN_ROWS = tables.lookups(RUNS, SCANS)
 if workflow.is_main_process:
     # Local jobs watch this process and stop when it is gone (giblet.jobs).
     os.environ.update(GIBLET_MAIN_PROCESS=f"{os.uname().nodename}:{os.getpid()}")
-elif "SLURM_JOB_ID" in os.environ:
+else:
+    jobs.stop_with_main_process()
+if not workflow.is_main_process and "SLURM_JOB_ID" in os.environ:
     # Before a time limit Slurm sends this to all processes of a job, the Snakemake in it too, which
     # would die of it and take the training along. Training itself listens.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)

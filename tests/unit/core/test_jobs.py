@@ -1,6 +1,8 @@
 """How a workflow job ends: its log, its exit status, and what the terminal says."""
 
 import os
+import subprocess
+import sys
 from types import SimpleNamespace
 from unittest import mock
 
@@ -47,6 +49,21 @@ def test_any_other_error_keeps_its_traceback_in_the_log(tmp_path):
     log = (tmp_path / "logs/some.log").read_text()
     assert log.startswith("working\nTraceback")
     assert log.endswith("ZeroDivisionError: here\n")
+
+
+def test_a_job_that_finds_its_snakemake_gone_ends_at_once(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    text = (
+        "import time; from giblet.jobs import stop_with_main_process; "
+        "stop_with_main_process(); time.sleep(60); print('orphan')"
+    )
+    environment = {**os.environ, "GIBLET_MAIN_PROCESS": f"{os.uname().nodename}:{gone.pid}"}
+    environment.pop("SLURM_JOB_ID", None)
+    done = subprocess.run(
+        [sys.executable, "-c", text], env=environment, capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stdout) == (1, "")
 
 
 def test_only_a_job_that_ends_well_is_stamped(tmp_path):
