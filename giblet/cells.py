@@ -1,55 +1,71 @@
-"""Tables as they lie in a file: rows of cells, from xlsx, csv, tsv and plain text.
+"""The one reader of all tables: runs, scans, annotations, events, confounds, labels, parcels.
 
-The one reader of all tables: runs, scans, annotations, events, confounds, labels of atlases,
-parcels. What differs between them is what a message says (:class:`Purpose`).
+A table is an Excel workbook or a text of any encoding, with any separator; what it is shows in
+its content, not in its name. What differs between tables is what a message says
+(:class:`Purpose`).
+
+The parts: :mod:`giblet.encodings` (bytes to text), :mod:`giblet.delimited` (text to rows),
+:mod:`giblet.workbooks` (workbook to rows), :mod:`giblet.layout` (rows to a table) and
+:mod:`giblet.numerals` (cells to numbers).
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from giblet import notices
-from giblet.errors import GibletError
+from giblet import delimited
+from giblet.encodings import decode, read_bytes, read_text
+from giblet.layout import lay_out
+from giblet.numerals import numbers, whole_number
+from giblet.sheets import (
+    DELIMITED,
+    EXCEL,
+    IsHeader,
+    Purpose,
+    Sheet,
+    as_text,
+    is_blank,
+    is_empty,
+)
 
-EXCEL = (".xlsx", ".xlsm")
-DELIMITED = (".tsv", ".csv", ".txt")
-# Tried in this order among the encodings that fit a text equally well: charset-normalizer
-# cannot tell Western code pages apart, and Windows' is by far the most common.
-PREFERRED = ("cp1252", "latin_1")
-
-
-@dataclass(frozen=True)
-class Purpose:
-    """What a table is read for, as far as messages speak of it.
-
-    Attributes
-    ----------
-    error : raised for whatever is wrong with the file
-    named_in : where its name stands and what to do about a file that is not there
-    holds : what a usable table has below its header
-    sheet_key, encoding_key : settings that name the sheet and the encoding; "" where there
-        are none
-    """
-
-    error: type[GibletError]
-    named_in: str
-    holds: str
-    sheet_key: str = ""
-    encoding_key: str = ""
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """Cells of a table: the header, and the rows with their numbers in the file."""
-
-    header: list[str]
-    rows: list[tuple[int, list[Any]]]
+__all__ = [
+    "DELIMITED",
+    "EXCEL",
+    "IsHeader",
+    "Purpose",
+    "Sheet",
+    "as_text",
+    "is_blank",
+    "is_empty",
+    "numbers",
+    "read_bytes",
+    "read_sheet",
+    "read_text",
+    "whole_number",
+]
+ZIP, OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+# How files begin that are neither text nor workbook, and what to do with them.
+OTHERS = (
+    (b"BZh", "is packed by bzip2: unpack it"),
+    (b"\xfd7zXZ", "is packed by xz: unpack it"),
+    (b"7z\xbc\xaf", "is a 7z archive: unpack it"),
+    (b"(\xb5/\xfd", "is packed by zstd: unpack it"),
+    (b"%PDF", "is a PDF: export the table as CSV"),
+    (b"{\\rtf", "is a text of a word processor (RTF): save it as plain text"),
+    (b"\x89HDF", "is an HDF5 file, not a table of text: export the table as CSV"),
+    (b"\x89PNG", "is a picture"),
+    (b"MATLAB 5.0", "is a MATLAB file: write the table with writetable"),
+    (b"version https://git-lfs", "is a Git LFS pointer, not the file: run git lfs pull"),
+    (b"/annex/objects", "is a git-annex pointer, not the file: run datalad get"),
+)
+# Words in the content of other programs' archives.
+ARCHIVES = (
+    ("xl/workbook.bin", "is a binary workbook (xlsb): save it as xlsx"),
+    ("index/document.iwa", "is a Numbers document: export it as xlsx or CSV"),
+    ("index.zip", "is a Numbers document: export it as xlsx or CSV"),
+    ("word/document.xml", "is a Word document: save the table as xlsx or CSV"),
+    ("content.xml", "is an OpenDocument file (ods): save it as xlsx or CSV"),
+)
 
 
 def read_sheet(
@@ -58,10 +74,20 @@ def read_sheet(
     *,
     sheet: str | None = None,
     encoding: str | None = None,
+    is_header: IsHeader | None = None,
 ) -> Sheet:
     """Read the cells of an xlsx, csv or tsv file.
 
-    The first row that is not empty is the header; its cells lose the spaces around them.
+    The first row that is not empty, and not a title, is the header; its cells lose the spaces
+    around them.
+
+    Parameters
+    ----------
+    sheet, encoding
+        Sheet of a workbook and encoding of a text; None to find them.
+    is_header
+        Whether the cells of a row are those of the header looked for; finds it below titles,
+        and on which sheet it is.
 
     Raises
     ------
@@ -69,144 +95,70 @@ def read_sheet(
         That of `purpose`, if the file is missing, of another kind, damaged, or has no rows.
     """
     path = Path(path)
-    excel = path.suffix.lower() in EXCEL
-    numbered = _excel(path, purpose, sheet) if excel else _delimited(path, purpose, encoding)
-    filled = [(n, cells) for n, cells in numbered if any(not is_empty(cell) for cell in cells)]
-    if len(filled) < 2:
+    data = read_bytes(path, purpose)
+    if path.name.startswith("~$"):
         raise purpose.error(
-            f"{path}: holds no rows below a header: name a table with {purpose.holds}"
+            f"{path}: is what Excel keeps beside an open workbook: name {path.name[2:]} instead"
         )
-    header = ["" if cell is None else str(cell).strip() for cell in filled[0][1]]
-    while header and not header[-1]:
-        header.pop()
-    width = len(header)
-    for number, cells in filled[1:]:
-        if any(not is_empty(cell) for cell in cells[width:]):
-            raise purpose.error(
-                f"{path} row {number}: has {len(cells)} cells, the header has {width}: put "
-                "quotes around texts that contain the separator"
-            )
-    rows = [(n, (cells + [None] * width)[:width]) for n, cells in filled[1:]]
-    return Sheet(header, rows)
+    if data.startswith(ZIP):
+        from giblet.workbooks import read_book
+
+        _refuse_other_archives(path, purpose, data)
+        book = read_book(path, purpose, data, sheet=sheet, is_header=is_header)
+        return lay_out(
+            path, purpose, book.rows, is_header=is_header, grouped=book.grouped, from_book=True
+        )
+    _refuse_other_kinds(path, purpose, data)
+    parsed = delimited.parse(path, purpose, decode(path, purpose, data, encoding))
+    return lay_out(
+        path,
+        purpose,
+        parsed.rows,
+        is_header=is_header,
+        decimal_comma=parsed.separator != ",",
+        underscores=parsed.underscores,
+    )
 
 
-def is_empty(cell: Any) -> bool:
-    """Whether a cell holds nothing; ``n/a`` is how BIDS writes that."""
-    return cell is None or str(cell).strip().lower() in ("", "n/a", "nan")
-
-
-def _excel(path: Path, purpose: Purpose, sheet: str | None) -> Iterable[tuple[int, list[Any]]]:
+def _refuse_other_archives(path: Path, purpose: Purpose, data: bytes) -> None:
+    """Refuse archives of other programs by the names of their parts, if they can be listed."""
+    import io
     import zipfile
 
-    import openpyxl
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    read_bytes(path, purpose)
     try:
-        with warnings.catch_warnings():
-            # Styles and extensions that openpyxl does not know have no bearing on cells.
-            warnings.simplefilter("ignore")
-            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-            names = book.sheetnames
-            if sheet is not None and sheet not in names:
-                raise purpose.error(
-                    f"{path}: has no sheet {sheet!r}; it has {', '.join(map(repr, names))}: "
-                    f"correct {purpose.sheet_key}"
-                )
-            table = book[names[0] if sheet is None else sheet]
-            rows = [(n, list(row)) for n, row in enumerate(table.iter_rows(values_only=True), 1)]
-            book.close()
-    except (
-        zipfile.BadZipFile,
-        InvalidFileException,
-        KeyError,
-        EOFError,
-        OSError,
-        ValueError,
-    ) as error:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = {name.replace("\\", "/").lower() for name in archive.namelist()}
+    except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError):
+        return
+    for name, problem in ARCHIVES:
+        if name in names:
+            raise purpose.error(f"{path}: {problem}")
+    if not any(name.startswith("xl/") for name in names) and "[content_types].xml" not in names:
         raise purpose.error(
-            f"{path}: not a readable Excel file ({error}): open it and save it again as xlsx"
-        ) from error
-    return rows
+            f"{path}: is a ZIP archive, not a workbook: unpack it and name the table in it"
+        )
 
 
-def _delimited(
-    path: Path, purpose: Purpose, encoding: str | None
-) -> Iterable[tuple[int, list[Any]]]:
-    text = read_text(path, purpose, encoding)
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text)
-    try:
-        rows = _parse(text, delimiter, csv.QUOTE_MINIMAL)
-        # A lone quotation mark at the start of a cell swallows the lines after it.
-        if delimiter == "\t" and any("\n" in cell for _, cells in rows for cell in cells):
-            rows = _parse(text, delimiter, csv.QUOTE_NONE)
-    except csv.Error as error:
-        raise purpose.error(f"{path}: not a table of text ({error})") from error
-    return rows
-
-
-def _parse(text: str, delimiter: str, quoting: Any) -> list[tuple[int, list[Any]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting)
-    rows: list[tuple[int, list[Any]]] = []
-    before = 0
-    for cells in reader:
-        rows.append((before + 1, list(cells)))
-        before = reader.line_num
-    return rows
-
-
-def _delimiter(text: str) -> str:
-    """The separator that the header uses most: comma, semicolon or tab."""
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    return max(",;\t", key=header.count)
-
-
-def read_bytes(path: Path, purpose: Purpose) -> bytes:
-    """Contents of a file, with the errors of this module."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise purpose.error(f"{path}: no such file: {purpose.named_in}") from error
-    except OSError as error:
-        raise purpose.error(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def read_text(path: str | Path, purpose: Purpose, encoding: str | None = None) -> str:
-    """Text of a file in any encoding.
-
-    UTF-8 and texts with a byte order mark are known for sure; anything else is guessed by
-    charset-normalizer, with a warning that says what was taken.
-    """
-    path = Path(path)
-    data = read_bytes(path, purpose)
-    if encoding:
-        try:
-            return data.decode(encoding).removeprefix("\ufeff")
-        except (UnicodeDecodeError, LookupError) as error:
+def _refuse_other_kinds(path: Path, purpose: Purpose, data: bytes) -> None:
+    """Refuse what is neither a workbook nor a text."""
+    if data.startswith(OLE):
+        if "EncryptedPackage".encode("utf-16-le") in data:
             raise purpose.error(
-                f"{path}: cannot be read as {encoding!r} ({error}): correct "
-                f"{purpose.encoding_key}, or set it to null to have it guessed"
-            ) from error
-    for mark, name in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if data.startswith(mark):
-            return data.decode(name, errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return _guessed(path, purpose, data)
-
-
-def _guessed(path: Path, purpose: Purpose, data: bytes) -> str:
-    from charset_normalizer import from_bytes
-
-    matches = from_bytes(data)
-    best = matches.best()
-    if best is None:
-        named = f", or name the encoding in {purpose.encoding_key}" if purpose.encoding_key else ""
-        raise purpose.error(f"{path}: its text encoding cannot be told: save it as UTF-8{named}")
-    alike = [m for m in matches if m.chaos <= best.chaos and m.coherence >= best.coherence]
-    fitting = {name for match in alike for name in match.could_be_from_charset}
-    name = next((name for name in PREFERRED if name in fitting), best.encoding)
-    mend = f"set {purpose.encoding_key}" if purpose.encoding_key else "save it as UTF-8"
-    notices.warn(f"{path}: is not UTF-8; read as {name}. If letters look wrong, {mend}")
-    return data.decode(name, errors="replace")
+                f"{path}: is protected by a password: save it without one (File, Info, Protect "
+                "Workbook, Encrypt with Password)"
+            )
+        raise purpose.error(f"{path}: is a workbook of the old kind (xls): save it as xlsx")
+    for start, problem in OTHERS:
+        if data.startswith(start):
+            raise purpose.error(f"{path}: {problem}")
+    head = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith((b"<?xml", b"<!doctype html", b"<html", b"<table")):
+        raise purpose.error(
+            f"{path}: is a web page or XML, not a table: open it in Excel or LibreOffice and save "
+            "it as xlsx or CSV"
+        )
+    if path.suffix.lower() in EXCEL:
+        raise purpose.error(
+            f"{path}: not a readable Excel file (File is not a zip file): open it and save it "
+            "again as xlsx" + (", or name it .csv if it is text" if data else "")
+        )

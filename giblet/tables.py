@@ -2,9 +2,9 @@
 
 Runs table: ``run, movie, movie_onset_s, text, text_part, n_trs, split``.
 Scans table: ``subject, run, bold, first_volume, n_volumes, confounds``.
-Tab- or comma-separated. ``config/schemas/{runs,scans}.schema.yaml`` say what each column holds,
-which ones are required and what stands in for an empty cell. Both tables are checked before any
-job is planned.
+Workbooks or texts (:mod:`giblet.cells`). ``config/schemas/{runs,scans}.schema.yaml`` say what
+each column holds, which ones are required and what stands in for an empty cell. Both tables are
+checked before any job is planned.
 """
 
 from __future__ import annotations
@@ -16,14 +16,25 @@ from typing import Any
 
 import pandas as pd
 
+from giblet.cells import Purpose, Sheet, as_text, read_sheet, whole_number
 from giblet.config import Schema, defaults, read_schema
 from giblet.errors import ConfigError, TableError
+from giblet.numerals import decimal_text
+from giblet.sheets import MISSING
 from giblet.timing import as_fraction, shortened
 
 MODALITIES = ("video", "audio", "text")
 LONGEST_ONSET_S = 86_400
 RUNS = read_schema("runs")
 SCANS = read_schema("scans")
+PURPOSE = Purpose(
+    TableError,
+    named_in="correct the path in the configuration",
+    holds="a row for each run, or for each scan",
+    comments=True,
+)
+# Longer than any run: a day of 100 TRs a second.
+MOST_TRS = 10_000_000
 
 
 def load_runs(path: str | Path) -> pd.DataFrame:
@@ -35,15 +46,15 @@ def load_runs(path: str | Path) -> pd.DataFrame:
     ``n_trs`` 0 stands for "as long as the film", ``movie`` "" for "no film" and ``text`` "" for
     "no text".
     """
-    table = _read(path, RUNS)
-    _refuse_duplicates(path, table, ["run"])
-    for row, onset in enumerate(table["movie_onset_s"]):
-        _refuse_bad_onset(f"{path} row {row + 1}", onset)
-    wrong = table.loc[~table["split"].isin(RUNS["properties"]["split"]["enum"]), "split"]
-    if len(wrong):
-        raise TableError(
-            f"{path}: split is {wrong.iloc[0]!r}: use train, val or test, or leave it empty"
-        )
+    table, numbers = _read(path, RUNS)
+    _refuse_duplicates(path, table, numbers, ["run"])
+    for row, onset in zip(numbers, table["movie_onset_s"], strict=True):
+        _refuse_bad_onset(f"{path} row {row}", onset)
+    for row, split in zip(numbers, table["split"], strict=True):
+        if split not in RUNS["properties"]["split"]["enum"]:
+            raise TableError(
+                f"{path} row {row}: split is {split!r}: use train, val or test, or leave it empty"
+            )
     endless = table.loc[(table["movie"] == "") & (table["n_trs"] == 0), "run"]
     if len(endless):
         raise TableError(
@@ -106,8 +117,8 @@ def study_modalities(configured: list[str] | None, runs: pd.DataFrame) -> list[s
 
 def load_scans(path: str | Path, runs: pd.DataFrame) -> pd.DataFrame:
     """Read the scans table and check that its runs exist."""
-    table = _read(path, SCANS)
-    _refuse_duplicates(path, table, ["subject", "run"])
+    table, numbers = _read(path, SCANS)
+    _refuse_duplicates(path, table, numbers, ["subject", "run"])
     unknown = sorted(set(table["run"]) - set(runs["run"]))
     if unknown:
         raise TableError(
@@ -222,74 +233,116 @@ def load_study(config: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
     return runs, scans
 
 
-def _read(path: str | Path, schema: Schema) -> pd.DataFrame:
-    """Read a table as its schema says: columns, defaults, names and whole numbers."""
+def _read(path: str | Path, schema: Schema) -> tuple[pd.DataFrame, list[int]]:
+    """Read a table as its schema says: columns, defaults, names and whole numbers.
+
+    Returns
+    -------
+    table : one column per property of the schema
+    numbers : of its rows, in the file
+    """
     path = Path(path)
-    if not path.exists():
-        raise TableError(f"{path}: no such table: correct the path in the configuration")
-    separator = "," if path.suffix == ".csv" else "\t"
-    table = pd.read_csv(path, sep=separator, dtype=str, comment="#", keep_default_na=False)
-    table.columns = [str(name).strip() for name in table.columns]
-    _refuse_bad_columns(path, table, schema, "commas" if separator == "," else "tabs")
-    for name, default in defaults(schema).items():
-        if name not in table.columns:
-            table[name] = str(default)
-        table[name] = table[name].str.strip().replace("", str(default))
-    for name in schema["required"]:
-        table[name] = table[name].str.strip()
-        if (table[name] == "").any():
-            row = int((table[name] == "").to_numpy().argmax())
-            raise TableError(f"{path} row {row + 1}: column {name!r} is empty")
+    required = set(schema["required"])
+    sheet = read_sheet(path, PURPOSE, is_header=lambda names: required <= set(names))
+    _refuse_bad_columns(path, sheet, schema)
+    numbers = [number for number, _ in sheet.rows]
+    columns: dict[str, list[Any]] = {}
     for name, column in schema["properties"].items():
+        index = sheet.position(name, PURPOSE)
+        texts = [""] * len(sheet.rows)
+        if index is not None:
+            texts = [_text(sheet, row[index], column) for _, row in sheet.rows]
+        if name in required:
+            if "" in texts:
+                raise TableError(f"{path} row {numbers[texts.index('')]}: column {name!r} is empty")
+        else:
+            texts = [_or_default(text, column) for text in texts]
         if "pattern" in column:
-            _refuse_bad_names(path, table, name, column["pattern"])
+            _refuse_bad_names(path, numbers, texts, name, column["pattern"])
+        columns[name] = texts
         if column.get("type") == "integer":
-            table[name] = _whole_numbers(path, table, name)
-    return table[list(schema["properties"])]
+            columns[name] = _whole_numbers(path, numbers, texts, name)
+    return pd.DataFrame(columns), numbers
 
 
-def _refuse_bad_columns(path: Path, table: pd.DataFrame, schema: Schema, separator: str) -> None:
-    missing = [name for name in schema["required"] if name not in table.columns]
+def _text(sheet: Sheet, cell: Any, column: Schema) -> str:
+    """Text of a cell, with a decimal point in a number."""
+    text = as_text(cell)
+    return decimal_text(text, sheet.decimal_comma) if column.get("type") == "number" else text
+
+
+def _or_default(text: str, column: Schema) -> str:
+    """Text of a cell that may be empty, or what stands in for it.
+
+    Numbers count as missing only where that is plain: an onset of ``nan`` is a mistake.
+    """
+    is_number = column.get("type") in ("number", "integer")
+    missing = text.lower() in (("", "n/a") if is_number else MISSING)
+    return str(column.get("default", "")) if missing else text
+
+
+def _refuse_bad_columns(path: Path, sheet: Sheet, schema: Schema) -> None:
+    names = [name for name in sheet.header if name]
+    missing = [name for name in schema["required"] if name not in names]
     if missing:
         raise TableError(
-            f"{path}: no column {missing[0]!r}; found {', '.join(table.columns)}; "
-            f"needed are {', '.join(schema['required'])}, separated by {separator}"
+            f"{path}: no column {missing[0]!r}; found {', '.join(names)}; "
+            f"needed are {', '.join(schema['required'])}"
         )
-    unknown = [name for name in table.columns if name not in schema["properties"]]
+    unknown = [name for name in names if name not in schema["properties"]]
     if unknown:
         raise TableError(
             f"{path}: unknown column {unknown[0]!r}: known are {', '.join(schema['properties'])}"
         )
-    if table.empty:
-        raise TableError(f"{path}: the table has no rows")
+    # The first column without a name is that of pandas' and R's row names.
+    for index, name in enumerate(sheet.header[1:], 1):
+        for number, row in sheet.rows:
+            if not name and as_text(row[index]):
+                raise TableError(
+                    f"{path} row {number}: {sheet.column_name(index)} holds "
+                    f"{as_text(row[index])[:40]!r}, but has no name in the header: name it, or "
+                    "delete the column"
+                )
 
 
-def _refuse_bad_names(path: Path, table: pd.DataFrame, column: str, pattern: str) -> None:
-    for row, name in enumerate(table[column]):
+def _refuse_bad_names(
+    path: Path, numbers: list[int], names: list[str], column: str, pattern: str
+) -> None:
+    for row, name in zip(numbers, names, strict=True):
         if not re.fullmatch(pattern, name):
             raise TableError(
-                f"{path} row {row + 1}: {column} {name!r} becomes part of file names: use "
+                f"{path} row {row}: {column} {name!r} becomes part of file names: use "
                 "letters, digits and hyphens only"
             )
 
 
-def _refuse_duplicates(path: str | Path, table: pd.DataFrame, columns: list[str]) -> None:
-    twice = table[table.duplicated(columns)]
-    if len(twice):
-        value = " ".join(twice.iloc[0][columns])
-        raise TableError(f"{path}: {value!r} is listed twice: remove one of the rows")
-
-
-def _whole_numbers(path: str | Path, table: pd.DataFrame, column: str) -> list[int]:
-    out = []
-    for row, value in enumerate(table[column]):
-        # Longer ones are no count of anything, and int() refuses thousands of digits.
-        if not re.fullmatch(r"[0-9]{1,9}", value):
+def _refuse_duplicates(
+    path: str | Path, table: pd.DataFrame, numbers: list[int], columns: list[str]
+) -> None:
+    first: dict[tuple[str, ...], int] = {}
+    for row, names in zip(numbers, table[columns].itertuples(index=False), strict=True):
+        if tuple(names) in first:
             raise TableError(
-                f"{path} row {row + 1}: {column} is {shortened(value)}, expected a whole number "
-                "of at most 9 digits"
+                f"{path} row {row}: {' '.join(names)!r} is listed twice, first in row "
+                f"{first[tuple(names)]}: remove one of the rows"
             )
-        out.append(int(value))
+        first[tuple(names)] = row
+
+
+def _whole_numbers(path: Path, numbers: list[int], texts: list[str], column: str) -> list[int]:
+    out = []
+    for row, text in zip(numbers, texts, strict=True):
+        value = whole_number(text)
+        if value is None or value < 0:
+            raise TableError(
+                f"{path} row {row}: {column} is {shortened(text)}, expected a whole number"
+            )
+        if value > MOST_TRS:
+            raise TableError(
+                f"{path} row {row}: {column} is {shortened(text)}, more than the {MOST_TRS:,} TRs "
+                "that a run can have: correct it"
+            )
+        out.append(value)
     return out
 
 

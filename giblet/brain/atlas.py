@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,12 @@ from numpy.typing import NDArray
 
 from giblet.brain.grid import Grid
 from giblet.brain.images import read_image
+from giblet.brain.names import refuse_unusable_name
 from giblet.brain.resample import to_grid
+from giblet.cells import Purpose, as_text, read_sheet, whole_number
 from giblet.errors import BrainError
+
+PURPOSE = Purpose(BrainError, named_in="correct brain/atlas_labels", holds="columns index and name")
 
 
 def load_atlas(path: str | Path, inside: NDArray[np.bool_], grid: Grid) -> NDArray[np.int32]:
@@ -51,29 +56,53 @@ def region_names(path: str | Path | None, regions: NDArray[np.int32]) -> dict[st
     Parameters
     ----------
     path
-        Table with columns ``index`` and ``name`` (BIDS ``_dseg.tsv``), tab- or (``.csv``)
-        comma-separated; None names each region by its number. Label 0 is not named.
+        Table with columns ``index`` and ``name`` (BIDS ``_dseg.tsv``), in any form that
+        :mod:`giblet.cells` reads; None names each region by its number. Label 0 is not named.
 
     Raises
     ------
     BrainError
-        If the table lacks a column or a label.
+        If the table lacks a column or a label, or names a label twice.
     """
     present = [int(label) for label in np.unique(regions) if label]
     if not path:
         return {str(label): f"region-{label}" for label in present}
-    import pandas as pd
-
-    if not Path(path).exists():
-        raise BrainError(f"{path}: no such file: correct brain/atlas_labels")
-    separator = "," if str(path).endswith(".csv") else "\t"
-    table = pd.read_csv(path, sep=separator, keep_default_na=False)
-    if not {"index", "name"} <= set(table.columns):
-        raise BrainError(
-            f"{path}: has columns {', '.join(map(str, table.columns))}, needed are index and name"
-        )
-    known = dict(zip(table["index"].astype(int), table["name"].astype(str), strict=True))
+    known = _named_labels(path)
     for label in present:
         if label not in known:
             raise BrainError(f"{path}: no name for label {label} of the atlas: add a row for it")
-    return {str(label): known[label] for label in present}
+    for label in present:
+        number, name = known[label]
+        refuse_unusable_name(f"{path} row {number}: the name of label {label}", name)
+    return {str(label): known[label][1] for label in present}
+
+
+def _named_labels(path: str | Path) -> dict[int, tuple[int, str]]:
+    """Row and name of each label of a table."""
+    needed = {"index", "name"}
+    sheet = read_sheet(
+        path, PURPOSE, is_header=lambda names: needed <= {name.lower() for name in names}
+    )
+    lower = replace(sheet, header=[name.lower() for name in sheet.header])
+    index, name = (lower.position(column, PURPOSE) for column in ("index", "name"))
+    if index is None or name is None:
+        raise BrainError(
+            f"{path}: has columns {', '.join(filter(None, sheet.header))}, needed are index and "
+            "name"
+        )
+    known: dict[int, tuple[int, str]] = {}
+    for number, cells in sheet.rows:
+        label = whole_number(as_text(cells[index]))
+        if label is None:
+            raise BrainError(
+                f"{path} row {number}: index is {as_text(cells[index])!r}, expected the whole "
+                "number of a label"
+            )
+        text = " ".join(as_text(cells[name]).split())
+        before = known.setdefault(label, (number, text))
+        if before[1] != text:
+            raise BrainError(
+                f"{path} row {number}: label {label} is {text!r}, but {before[1]!r} in row "
+                f"{before[0]}: give each label one name"
+            )
+    return known

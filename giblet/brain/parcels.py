@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from giblet.brain.names import refuse_repeated, refuse_unusable_name
+from giblet.brain.parcels_table import TABLES, table_labels, table_rows
 from giblet.errors import BrainError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 Blocks: TypeAlias = Iterator[tuple[int, NDArray[np.float64]]]
-ROWS = 256
-SEPARATORS = {".tsv": "\t", ".txt": "\t", ".csv": ","}
 HDF5 = (".h5", ".hdf5")
 
 
@@ -56,7 +52,8 @@ def open_parcels(path: str | Path, dataset: str = "") -> Parcels:
 
     Parameters
     ----------
-    path : ``.tsv``, ``.txt`` or ``.csv`` with a header of labels, or ``.h5``/``.hdf5``
+    path : a table with a header of labels (see :mod:`giblet.brain.parcels_table`), or
+        ``.h5``/``.hdf5``
     dataset : dataset of shape (volumes, parcels) in an HDF5 file; "" takes the only one with
         two axes. Labels come from its attribute ``labels`` or from a dataset of that name;
         without either the parcels are numbered from 1.
@@ -69,28 +66,19 @@ def open_parcels(path: str | Path, dataset: str = "") -> Parcels:
     path = Path(path)
     if not path.exists():
         raise BrainError(f"{path}: no such file: correct column bold of the scans table")
-    if path.suffix in HDF5:
+    if path.suffix.lower() in HDF5:
         return _open_hdf5(path, dataset.strip("/"))
-    if path.suffix in SEPARATORS:
+    if path.suffix.lower() in TABLES:
         return _open_table(path)
     raise BrainError(
-        f"{path}: parcels come as {', '.join([*SEPARATORS, *HDF5])}: convert it, or set "
+        f"{path}: parcels come as {', '.join([*TABLES, *HDF5])}: convert it, or set "
         "brain/kind: voxels for a NIfTI image"
     )
 
 
 def _open_table(path: Path) -> Parcels:
-    separator = SEPARATORS[path.suffix]
-    with path.open(encoding="utf-8-sig", newline="") as handle:
-        header = next(csv.reader([handle.readline()], delimiter=separator))
-        labels = tuple(cell.strip() for cell in header)
-        n_rows = sum(1 for line in handle if line.strip())
-    if all(_is_number(label) for label in labels):
-        raise BrainError(
-            f"{path}: the first row holds numbers ({', '.join(labels[:3])}, ...), expected the "
-            "labels of the parcels: add a header"
-        )
-    _refuse_repeated(path, labels)
+    labels, n_rows = table_labels(path)
+    refuse_repeated(str(path), labels)
     return Parcels(str(path), labels, n_rows, "")
 
 
@@ -98,65 +86,20 @@ def _open_hdf5(path: Path, wanted: str) -> Parcels:
     from giblet.brain.parcels_hdf5 import read_labels
 
     dataset, n_rows, labels = read_labels(path, wanted)
-    _refuse_repeated(path, labels)
+    for index, label in enumerate(labels, 1):
+        refuse_unusable_name(f"{path}: the label of parcel {index}", label)
+    refuse_repeated(str(path), labels)
     return Parcels(str(path), labels, n_rows, dataset)
 
 
 def _table_rows(parcels: Parcels, first: int, count: int) -> Blocks:
-    import pandas as pd
-
-    chunks = pd.read_csv(
-        parcels.name,
-        sep=SEPARATORS[Path(parcels.name).suffix],
-        header=0,
-        names=list(parcels.labels),
-        index_col=False,
-        na_values=["n/a"],
-        encoding="utf-8-sig",
-        chunksize=ROWS,
-    )
-    start = 0
-    with chunks:
-        for table in chunks:
-            low, high = max(first, start), min(first + count, start + len(table))
-            if low < high:
-                yield low - first, _numbers(parcels, table.iloc[low - start : high - start], low)
-            start += len(table)
-
-
-def _numbers(parcels: Parcels, table: pd.DataFrame, first: int) -> NDArray[np.float64]:
-    import pandas as pd
-
-    for label in table.columns:
-        if not pd.api.types.is_numeric_dtype(table[label]):
-            known = pd.to_numeric(table[label], errors="coerce").notna() | table[label].isna()
-            if not known.all():
-                wrong = int((~known).to_numpy().argmax())
-                raise BrainError(
-                    f"{parcels.name}: parcel {label!r} holds {table[label].iloc[wrong]!r} in row "
-                    f"{first + wrong + 1}, expected a number or n/a"
-                )
-    return table.apply(pd.to_numeric).to_numpy(dtype=np.float64)
+    yield from table_rows(Path(parcels.name), first, count)
 
 
 def _hdf5_rows(parcels: Parcels, first: int, count: int) -> Blocks:
     from giblet.brain.parcels_hdf5 import read_rows
 
     yield from read_rows(parcels.name, parcels.dataset, first, count)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _refuse_repeated(path: Path, labels: tuple[str, ...]) -> None:
-    for label in labels:
-        if labels.count(label) > 1:
-            raise BrainError(f"{path}: label {label!r} stands for two parcels: make labels unique")
 
 
 def require_same_labels(name: str, labels: tuple[str, ...], expected: tuple[str, ...]) -> None:

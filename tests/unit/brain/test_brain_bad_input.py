@@ -231,7 +231,7 @@ GOOD = "a\tb\n" + "1\t2\n3\t4\n5\t7\n" * 10
 
 @case("parcels in an unknown format")
 def _(study):
-    study.space(table(study, GOOD, "bold.xlsx"), kind="parcels")
+    study.space(table(study, GOOD, "bold.mat"), kind="parcels")
 
 
 @case("a parcel table without labels")

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from giblet.brain import parcels as module
+from giblet.brain import parcels_hdf5, parcels_table
 from tests.support.scans import BrainStudy
 
 LABELS = ("V1 left", "V1 right", "A1, left")
@@ -50,7 +50,8 @@ def hdf5(path, values, *, where="bold", attribute=None, names=None, **others):
 
 @pytest.mark.parametrize("suffix", [".tsv", ".csv", ".txt", ".h5"])
 def test_every_form_gives_the_same(study, values, suffix, monkeypatch):
-    monkeypatch.setattr(module, "ROWS", 7)
+    for read in (parcels_hdf5, parcels_table):
+        monkeypatch.setattr(read, "ROWS", 7)
     path = study.folder / f"bold{suffix}"
     if suffix == ".h5":
         hdf5(path, values, attribute=LABELS)

@@ -38,9 +38,9 @@ def test_comma_separated_with_comments_and_spaces_in_headers(write):
         ("run\tfilm\nrun-1\ta.mp4\n", "unknown column 'film'"),
         ("run\tmovie\tonset\nrun-1\ta.mp4\t0\n", "unknown column 'onset'"),
         ("run\tmovie\n", "no rows"),
-        ("run\tmovie\nrun_1\ta.mp4\n", "row 1: run 'run_1' becomes part of file names"),
+        ("run\tmovie\nrun_1\ta.mp4\n", "row 2: run 'run_1' becomes part of file names"),
         ("run\tmovie\nr\ta.mp4\nr\tb.mp4\n", "'r' is listed twice"),
-        ("run\tmovie\n\ta.mp4\n", "row 1: column 'run' is empty"),
+        ("run\tmovie\n\ta.mp4\n", "row 2: column 'run' is empty"),
         ("run\tmovie\nr\t\n", "run 'r' has neither a movie nor n_trs"),
         ("run\tmovie\tn_trs\nr\ta.mp4\t9.5\n", "n_trs is '9.5', expected a whole number"),
         ("run\tmovie\tmovie_onset_s\nr\ta.mp4\tsoon\n", "movie_onset_s is 'soon'"),
@@ -53,7 +53,7 @@ def test_bad_runs_tables(write, text, message):
 
 
 def test_missing_table(tmp_path):
-    with pytest.raises(TableError, match="no such table"):
+    with pytest.raises(TableError, match="no such file: correct the path"):
         tables.load_runs(tmp_path / "runs.tsv")
 
 

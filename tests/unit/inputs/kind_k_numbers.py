@@ -80,25 +80,25 @@ def runs(folder, column, value):
 
 
 @KIND.refused(
-    "an onset of a film that is no number", "…runs.tsv row 1: movie_onset_s is 'nan', expected"
+    "an onset of a film that is no number", "…runs.tsv row 2: movie_onset_s is 'nan', expected"
 )
 def _(folder):
-    for onset in ("inf", "1e999999999", "-1e99999999", "1/0", "1,5", "soon", "9" * 5000):
-        with pytest.raises(TableError, match=r"runs\.tsv row 1: movie_onset_s is "):
+    for onset in ("inf", "1e999999999", "-1e99999999", "1/0", "1,500", "soon", "9" * 5000):
+        with pytest.raises(TableError, match=r"runs\.tsv row 2: movie_onset_s is "):
             runs(folder, "movie_onset_s", onset)
     runs(folder, "movie_onset_s", "nan")
 
 
 @KIND.refused(
     "an onset of a film in milliseconds, days away from the run",
-    "…runs.tsv row 1: movie_onset_s is '200000': a film starts within a day (86400 s)",
+    "…runs.tsv row 2: movie_onset_s is '200000': a film starts within a day (86400 s)",
 )
 def _(folder):
     runs(folder, "movie_onset_s", "200000")
 
 
 @KIND.refused(
-    "a number of TRs of thousands of digits", "…row 1: n_trs is '999…, expected a whole number"
+    "a number of TRs of thousands of digits", "…row 2: n_trs is '999…, expected a whole number"
 )
 def _(folder):
     runs(folder, "n_trs", "9" * 5000)

@@ -1,0 +1,330 @@
+"""Workbooks (xlsx, xlsm): which sheet is read, and its rows as Excel shows them.
+
+The parts are read one after the other and cell by cell: what a file says of its own size (the
+sheet's ``dimension``) is not believed, empty cells take no memory, and what only concerns looks
+(styles, drawings, validations) cannot stand in the way. openpyxl converts dates.
+"""
+
+from __future__ import annotations
+
+import datetime
+import posixpath
+import re
+import struct
+import zipfile
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any
+from xml.etree import ElementTree
+
+from giblet import notices
+from giblet.sheets import IsHeader, Numbered, Purpose, as_text, column_letters, is_blank
+from giblet.workbook_cells import Cells, Formats, elements, kinds_of, local, strings_of
+
+# Excel's own bounds, and more than any table of a study unpacks to.
+MOST_ROWS, MOST_COLUMNS = 1_048_576, 16_384
+MOST_CELLS, MOST_BYTES = 5_000_000, 200 * 2**20
+# Rows at the top of a sheet that show what it holds.
+LOOKED_AT = 30
+REFERENCE = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})")
+# What the standard library raises for archives and XML that are not what they should be.
+DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, ElementTree.ParseError, struct.error, EOFError, OSError),
+    *(KeyError, IndexError, ValueError, OverflowError, NotImplementedError, RuntimeError),
+    *(AttributeError, TypeError, MemoryError),
+)
+
+
+@dataclass(frozen=True)
+class BookRows:
+    """Rows of a sheet that hold something, and those in which a cell spans several columns."""
+
+    rows: Numbered
+    grouped: frozenset[int]
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """A sheet as the workbook lists it; `part` is "" for a chart."""
+
+    name: str
+    part: str
+    hidden: bool
+
+
+def read_book(
+    path: Path,
+    purpose: Purpose,
+    data: bytes,
+    *,
+    sheet: str | None = None,
+    is_header: IsHeader | None = None,
+) -> BookRows:
+    """Rows of the sheet named, or of the first visible one that holds a table.
+
+    Merged cells count for all the rows they span. Hidden rows are read, with a warning.
+
+    Raises
+    ------
+    GibletError
+        That of `purpose`, if the workbook is damaged, too large, or has no such sheet.
+    """
+    try:
+        with ExitStack() as stack:
+            book = _Book(path, purpose, stack.enter_context(zipfile.ZipFile(BytesIO(data))))
+            return book.chosen(sheet, is_header)
+    except DAMAGE as error:
+        raise purpose.error(
+            f"{path}: not a readable Excel file ({error or type(error).__name__}): open it and "
+            "save it again as xlsx"
+        ) from error
+
+
+class _Book:
+    """The parts of an open workbook."""
+
+    def __init__(self, path: Path, purpose: Purpose, archive: zipfile.ZipFile) -> None:
+        self.path = path
+        self.purpose = purpose
+        self.archive = archive
+        # Some programs write "\\" into the names, or another letter case than they refer to.
+        self.parts = {
+            info.filename.replace("\\", "/").lower().lstrip("/"): info
+            for info in archive.infolist()
+        }
+        self.opened: dict[str, int] = {}
+        main = _target(self._related("")["officedocument"][0], "") if self._has_rels("") else ""
+        self.main = main if main in self.parts else "xl/workbook.xml"
+        self.sheets, formats = self._contents()
+        self.cells = Cells(str(path), purpose, self._strings(), formats)
+
+    def open(self, part: str) -> IO[bytes]:
+        """A part of the archive, within the bound of what is unpacked."""
+        info = self.parts[part]
+        self.opened[part] = info.file_size
+        if sum(self.opened.values()) > MOST_BYTES:
+            raise self.purpose.error(
+                f"{self.path}: unpacks to more than {MOST_BYTES // 2**20} MB, more than a table "
+                "of a study can be: copy the table into a new workbook, or save it as CSV"
+            )
+        return self.archive.open(info)
+
+    def _has_rels(self, part: str) -> bool:
+        return _rels(part) in self.parts
+
+    def _related(self, part: str) -> dict[str, list[str]]:
+        """Targets of a part's relations by the last word of their types, and by their ids."""
+        found: dict[str, list[str]] = {}
+        if not self._has_rels(part):
+            return found
+        with self.open(_rels(part)) as source:
+            for element in elements(source, "Relationship"):
+                if element.get("TargetMode") == "External":
+                    continue
+                target = element.get("Target", "")
+                word = element.get("Type", "").rpartition("/")[2].lower()
+                found.setdefault(word, []).append(target)
+                found.setdefault(f"#{element.get('Id')}", []).extend((target, word))
+        return found
+
+    def _contents(self) -> tuple[list[_Listed], Formats]:
+        """Sheets in the order of their tabs, and what concerns numbers."""
+        related = self._related(self.main)
+        sheets: list[_Listed] = []
+        epoch, recalculated = Formats.epoch, False
+        with self.open(self.main) as source:
+            for element in elements(source, "workbookPr", "sheet", "calcPr"):
+                name = local(element.tag)
+                if name == "sheet":
+                    sheets.append(self._listed(element, related))
+                elif name == "calcPr":
+                    recalculated = element.get("fullCalcOnLoad") in ("1", "true")
+                elif element.get("date1904") in ("1", "true"):
+                    epoch = datetime.datetime(1904, 1, 1)
+        styles = [_target(part, self.main) for part in related.get("styles", ["styles.xml"])]
+        kinds: list[str] = []
+        if styles[0] in self.parts:
+            with self.open(styles[0]) as source:
+                kinds = kinds_of(source)
+        return sheets, Formats(kinds, epoch, recalculated)
+
+    def _listed(self, element: ElementTree.Element, related: dict[str, list[str]]) -> _Listed:
+        key = next((v for k, v in element.attrib.items() if local(k) == "id"), "")
+        target, word = related.get(f"#{key}", ["", ""])[:2]
+        part = _target(target, self.main) if word == "worksheet" else ""
+        hidden = element.get("state", "visible") != "visible"
+        return _Listed(element.get("name", ""), part, hidden)
+
+    def _strings(self) -> list[str]:
+        names = self._related(self.main).get("sharedstrings", ["sharedStrings.xml"])
+        part = _target(names[0], self.main)
+        if part not in self.parts:
+            return []
+        with self.open(part) as source:
+            return strings_of(source)
+
+    def chosen(self, name: str | None, is_header: IsHeader | None) -> BookRows:
+        """Rows of the sheet named, or of the one that holds a table."""
+        if name is not None:
+            return self._rows(self._named(name))
+        candidates = [sheet for sheet in self.sheets if sheet.part and not sheet.hidden]
+        if not candidates:
+            what = "hidden" if any(sheet.part for sheet in self.sheets) else "a chart"
+            raise self.purpose.error(
+                f"{self.path}: has no sheet of cells to read, every sheet is {what}: "
+                f"show or add the sheet with {self.purpose.holds}"
+            )
+        ranks = [self._rank(sheet, is_header) for sheet in candidates]
+        best = max(ranks)
+        tables = [sheet for sheet, rank in zip(candidates, ranks, strict=True) if rank == best]
+        if len(tables) > 1 and best:
+            others = ", ".join(repr(sheet.name) for sheet in tables[1:])
+            mend = (
+                f"name the one to read in {self.purpose.sheet_key}"
+                if self.purpose.sheet_key
+                else "delete the others, or move the one to read to the front"
+            )
+            notices.warn(
+                f"{self.path}: has {len(tables)} sheets with tables; {tables[0].name!r} is read, "
+                f"{others} not: {mend}"
+            )
+        return self._rows(tables[0])
+
+    def _named(self, name: str) -> _Listed:
+        for sheet in self.sheets:
+            if sheet.name == name and sheet.part:
+                return sheet
+        names = ", ".join(repr(sheet.name) for sheet in self.sheets if sheet.part)
+        raise self.purpose.error(
+            f"{self.path}: has no sheet {name!r}; it has {names}: correct {self.purpose.sheet_key}"
+        )
+
+    def _rank(self, sheet: _Listed, is_header: IsHeader | None) -> int:
+        """2 for a sheet with the header looked for, 1 for one with rows of several cells."""
+        wide = 0
+        for count, (_, cells, _) in enumerate(self._sparse(sheet), 1):
+            texts = [as_text(value) for value in cells.values() if isinstance(value, str)]
+            if is_header is not None and is_header(texts):
+                return 2
+            wide += len(cells) > 1
+            if count == LOOKED_AT or (wide > 1 and is_header is None):
+                break
+        return int(wide > 1)
+
+    def _rows(self, sheet: _Listed) -> BookRows:
+        merged: list[tuple[int, int, int, int]] = []
+        hidden: list[int] = []
+        found: dict[int, dict[int, Any]] = {}
+        n_cells = 0
+        for number, cells, is_hidden in self._sparse(sheet, merged):
+            found.setdefault(number, {}).update(cells)
+            n_cells += max(cells)
+            if n_cells > MOST_CELLS:
+                raise self.purpose.error(
+                    f"{self.path}: sheet {sheet.name!r} has more than {MOST_CELLS:,} cells, more "
+                    "than a table of a study can have: delete what does not belong to the table"
+                )
+            if is_hidden:
+                hidden.append(number)
+        _spread(found, merged)
+        if hidden:
+            some = ", ".join(map(str, hidden[:10])) + (", ..." if len(hidden) > 10 else "")
+            notices.warn(
+                f"{self.path}: sheet {sheet.name!r} hides {len(hidden)} row(s) ({some}), by hand "
+                "or by a filter; they are read like the others: delete them if they do not belong"
+            )
+        rows = [
+            (number, [cells.get(k) for k in range(1, max(cells) + 1)])
+            for number, cells in sorted(found.items())
+        ]
+        return BookRows(rows, frozenset(top for top, left, _, right in merged if right > left))
+
+    def _sparse(
+        self, sheet: _Listed, merged: list[tuple[int, int, int, int]] | None = None
+    ) -> Iterator[tuple[int, dict[int, Any], bool]]:
+        """Rows with content: number, cells by the number of their column, whether hidden."""
+        number = 0
+        with self.open(sheet.part) as source:
+            for element in elements(source, "row", "mergeCell"):
+                if local(element.tag) == "mergeCell":
+                    if merged is not None:
+                        merged.append(_area(element.get("ref", "")))
+                    continue
+                number = int(element.get("r") or number + 1)
+                if not 1 <= number <= MOST_ROWS:
+                    raise ValueError(f"row {number} is beyond the {MOST_ROWS:,} of a sheet")
+                cells = self._row(element, number)
+                if cells:
+                    yield number, cells, element.get("hidden") in ("1", "true")
+
+    def _row(self, element: ElementTree.Element, number: int) -> dict[int, Any]:
+        cells: dict[int, Any] = {}
+        column = 0
+        for cell in element:
+            if local(cell.tag) != "c":
+                continue
+            stated = cell.get("r")
+            column = _reference(stated)[1] if stated else column + 1
+            if not len(cell):
+                continue
+            value = self.cells.value(cell, stated or f"{column_letters(column)}{number}")
+            if not is_blank(value):
+                cells[column] = value
+        return cells
+
+
+def _rels(part: str) -> str:
+    folder, name = posixpath.split(part)
+    return posixpath.join(folder, "_rels", f"{name}.rels")
+
+
+def _target(target: str, of: str) -> str:
+    """Name of the part that a relation of another part points to."""
+    target = target.replace("\\", "/")
+    if not target.startswith("/"):
+        target = posixpath.join("/", posixpath.dirname(of), target)
+    return posixpath.normpath(target).lstrip("/").lower()
+
+
+def _reference(text: str) -> tuple[int, int]:
+    """Row and column of a cell's name."""
+    match = REFERENCE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no cell")
+    column = 0
+    for letter in match[1].upper():
+        column = 26 * column + ord(letter) - 64
+    if column > MOST_COLUMNS:
+        raise ValueError(f"cell {text} is beyond the {MOST_COLUMNS:,} columns of a sheet")
+    return int(match[2]), column
+
+
+def _area(text: str) -> tuple[int, int, int, int]:
+    """First row and column, last row and column of a merged area."""
+    first, _, last = text.partition(":")
+    return (*_reference(first), *_reference(last or first))
+
+
+def _spread(found: dict[int, dict[int, Any]], merged: Sequence[tuple[int, int, int, int]]) -> None:
+    """Write the value of each merged area into the other rows it spans, in place.
+
+    Only into rows that have something of their own: where all cells of a row are merged with
+    those above, the rows are one.
+    """
+    own = sorted(found)
+    written = 0
+    for top, left, bottom, _ in merged:
+        value = found.get(top, {}).get(left)
+        if value is None:
+            continue
+        below = own[bisect_right(own, top) : bisect_right(own, bottom)]
+        written += len(below)
+        if written > MOST_CELLS:
+            raise ValueError(f"merged areas span more than {MOST_CELLS:,} cells")
+        for number in below:
+            found[number].setdefault(left, value)
