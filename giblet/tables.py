@@ -168,6 +168,20 @@ def shown_again(runs: pd.DataFrame) -> dict[str, str]:
     return again
 
 
+def pieces_of_texts(runs: pd.DataFrame) -> dict[str, tuple[int, bool]]:
+    """What the runs table says of each text as a whole.
+
+    Returns
+    -------
+    ``{text: (largest text_part, whether several runs show different pieces of it)}``
+    """
+    found = {}
+    for text, rows in runs[runs["text"] != ""].groupby("text"):
+        pieces = rows[["movie", "movie_onset_s", "text_part"]].drop_duplicates()
+        found[str(text)] = int(rows["text_part"].max()), len(pieces) > 1
+    return found
+
+
 def simulated_runs(dataset: str, n_trs: list[int]) -> pd.DataFrame:
     """Runs table of a simulated film: one run per entry of `n_trs`."""
     folder = f"results/{dataset}/simulate"

@@ -34,6 +34,7 @@ SUBJECTS = list(dict.fromkeys(SCANS["subject"]))
 SCAN_PAIRS = list(zip(SCANS["subject"], SCANS["run"], strict=True))
 # Runs that show what an earlier one showed.
 REPEATS = tables.shown_again(RUNS)
+TEXTS = tables.pieces_of_texts(RUNS)
 RUN_ROWS, SCAN_ROWS = tables.lookups(RUNS, SCANS)
 
 if workflow.is_main_process:
@@ -70,6 +71,15 @@ def code(script):
 def of_run(column):
     """Input or param: a column of the runs table for the job's run; [] when empty."""
     return lookup(dpath=f"{{run}}/{column}", within=RUN_ROWS)
+
+
+def of_text(index):
+    """Param function: what the runs table says of the text of the job's run as a whole."""
+
+    def look_up(wildcards):
+        return TEXTS.get(RUN_ROWS[wildcards.run]["text"] or "", (1, False))[index]
+
+    return look_up
 
 
 def of_scan(column):

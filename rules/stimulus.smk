@@ -73,6 +73,8 @@ rule stimulus_text:
         n_trs=of_run("n_trs"),
         movie_onset_s=of_run("movie_onset_s"),
         text_part=of_run("text_part"),
+        text_parts=of_text(0),
+        text_shared=of_text(1),
         code=code("stimulus_text.py"),
     script:
         "../workflow/scripts/stimulus_text.py"

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from giblet import notices
 from giblet.errors import AnnotationError
 
 # Names by which tables call their columns, most telling first; units are told apart before.
 KNOWN = {
     "start": (
         *("start", "start time", "starttime", "onset", "onset time", "begin", "begin time"),
-        *("tstart", "tmin", "from", "in", "time", "timestamp"),
+        *("tstart", "tmin", "from", "in", "time", "timestamp", "onsettime", "begintime", "tc in"),
     ),
     "end": (
         *("end", "end time", "endtime", "offset", "offset time", "stop", "stop time", "finish"),
-        *("tend", "tmax", "to", "out"),
+        *("tend", "tmax", "to", "out", "offsettime", "stoptime", "tc out"),
     ),
     "duration": ("duration", "dur", "length"),
     "text": (
@@ -27,6 +28,7 @@ KNOWN = {
     ),
     "speech": ("speaking", "name speaking", "speaker", "speakers", "spoken", "narrated"),
 }
+TIMES = ("start", "end", "duration")
 # Columns whose text is what is said rather than what is shown.
 TRANSCRIPTS = (
     *("subtitle", "transcript", "transcription", "utterance", "dialogue", "dialog", "speech"),
@@ -34,20 +36,43 @@ TRANSCRIPTS = (
 )
 SILENT = ("", "0", "0.0", "-", "no", "n", "false", "none", "nobody", "n/a", "na", "nan")
 UNITS = {
-    "seconds": ("s", "sec", "secs", "second", "seconds"),
-    "milliseconds": ("ms", "msec", "millisecond", "milliseconds"),
+    "seconds": ("s", "sec", "secs", "second", "seconds", "ss", "ss.ms", "ss.msec", "ss.mmm"),
+    "milliseconds": (
+        *("ms", "msec", "msecs", "millis", "millisec", "millisecs", "millisecond"),
+        "milliseconds",
+    ),
+    # Both the micro sign and the Greek letter; lower case turns the first into itself.
+    "microseconds": (
+        *("us", "\u00b5s", "\u03bcs", "usec", "usecs", "microsec", "microsecond"),
+        "microseconds",
+    ),
+    "nanoseconds": ("ns", "nsec", "nanosec", "nanosecond", "nanoseconds"),
+    "minutes": ("min", "mins", "minute", "minutes"),
+    "hours": ("h", "hr", "hrs", "hour", "hours"),
     "trs": ("tr", "trs", "volume", "volumes"),
-    "clock": ("hms", "h:mm:ss", "hh:mm:ss", "mm:ss", "timecode"),
+    "clock": (
+        *("hms", "h:mm:ss", "hh:mm:ss", "mm:ss", "m:ss", "h:m:s", "timecode", "hh:mm:ss.ms"),
+        *("hh:mm:ss.mmm", "hh:mm:ss,mmm", "hh:mm:ss.msec", "hhmmss"),
+    ),
+    # Known in order to refuse them: no table says how many a second has.
+    "frames": ("frame", "frames"),
+    "samples": ("sample", "samples"),
 }
 UNIT_OF = {word: unit for unit, words in UNITS.items() for word in words}
+COUNTS = ("frames", "samples")
+CAMEL_UNIT = re.compile(r"(.*[a-z])(Ms|MS|Msec|Sec|Secs|Seconds|Milliseconds|Us|Ns|TR|TRs|Frames?)")
 
 
 @dataclass(frozen=True)
 class Columns:
     """Positions of the columns of a table; None for those it does not have.
 
-    `speech` says of each row whether, or by whom, something is said; `is_transcript`, whether
-    the text itself is what is said.
+    Attributes
+    ----------
+    speech : says of each row whether, or by whom, something is said
+    is_transcript : whether the text itself is what is said
+    units : of the times in each of the columns `TIMES` that there are
+    stated : those of them whose header states the unit
     """
 
     start: int
@@ -57,6 +82,8 @@ class Columns:
     part: int | None
     speech: int | None = None
     is_transcript: bool = False
+    units: Mapping[str, str] = field(default_factory=dict)
+    stated: frozenset[str] = frozenset()
 
 
 def find_columns(
@@ -70,12 +97,14 @@ def find_columns(
         Configured name for each of ``start, end, duration, text, part, speech``, or None to look
         for the usual ones. Letter case and spaces around names do not matter.
     unit
-        Unit of the times: a column whose header names another unit is not taken by itself.
+        Unit of the times in a column whose header states none. Columns in this unit are taken
+        before those whose header states another one.
 
     Raises
     ------
     AnnotationError
-        If a named column is not there, or none is found for the start or the text.
+        If a named column is not there, or none is found for the start or the text, or the
+        times are frames or samples.
     """
     found: dict[str, int | None] = {}
     for role in ("start", "end", "duration", "text", "part", "speech"):
@@ -92,10 +121,60 @@ def find_columns(
             f"the columns are {', '.join(map(repr, header))}: name the one to use in "
             f"stimulus/text/{role}_column"
         )
+    stated = _stated_units(path, header, found)
     is_transcript = name_and_unit(header[text])[0] in TRANSCRIPTS
     return Columns(
-        start, found["end"], found["duration"], text, found["part"], found["speech"], is_transcript
+        start,
+        found["end"],
+        found["duration"],
+        text,
+        found["part"],
+        found["speech"],
+        is_transcript,
+        {role: stated.get(role, unit) for role in TIMES if found[role] is not None},
+        frozenset(stated),
     )
+
+
+def has_columns(header: list[str], named: Mapping[str, str | None]) -> bool:
+    """Whether the cells of a row can be the header: they name a start and a text."""
+    plain = [_squeezed(column) for column in header]
+
+    def has(role: str) -> bool:
+        name = named.get(role)
+        return _usual(header, role, "") is not None if name is None else _squeezed(name) in plain
+
+    return has("start") and has("text")
+
+
+def _stated_units(
+    path: str | Path, header: list[str], found: dict[str, int | None]
+) -> dict[str, str]:
+    """Units that the headers of the columns of times state; drops ends in no unit of time."""
+    stated = {}
+    for role in TIMES:
+        index = found[role]
+        unit = None if index is None else name_and_unit(header[index])[1]
+        if index is None or unit is None:
+            continue
+        if unit not in COUNTS:
+            stated[role] = unit
+            continue
+        what = (
+            f"{path}: the column {header[index]!r} counts {unit}, of which no table says how many"
+        )
+        if role == "start":
+            raise AnnotationError(
+                f"{what} a second has: add a column of seconds, or name one in "
+                "stimulus/text/start_column"
+            )
+        if found["end" if role == "duration" else "duration"] is None:
+            notices.warn(
+                f"{what} a second has: it is passed over and each row lasts until the next one "
+                "starts; add a column of seconds"
+            )
+        found[role] = None
+    return stated
 
 
 def says_speech(columns: Columns, cell: object) -> bool | None:
@@ -124,11 +203,16 @@ def _named(path: str | Path, header: list[str], role: str, name: str) -> int:
 
 
 def _usual(header: list[str], role: str, unit: str) -> int | None:
+    """Column of a usual name: in the unit given or none stated, then in any, counts last."""
     plain = [name_and_unit(column) for column in header]
-    for known in KNOWN[role]:
-        for index, (name, column_unit) in enumerate(plain):
-            if name == known and column_unit in (None, unit):
-                return index
+    wanted: list[tuple[str | None, ...]] = [(None, unit)]
+    if role in TIMES:
+        wanted += [tuple(other for other in UNITS if other not in COUNTS), COUNTS]
+    for units in wanted:
+        for known in KNOWN[role]:
+            for index, (name, column_unit) in enumerate(plain):
+                if name == known and column_unit in units:
+                    return index
     return None
 
 
@@ -141,18 +225,33 @@ def name_and_unit(header: str) -> tuple[str, str | None]:
 
     >>> name_and_unit("Start Time (TRs, 1.5s)")
     ('start time', 'trs')
-    >>> name_and_unit("end_s")
-    ('end', 'seconds')
+    >>> name_and_unit("end_s"), name_and_unit("Begin Time - msec"), name_and_unit("onset in ms")
+    (('end', 'seconds'), ('begin time', 'milliseconds'), ('onset', 'milliseconds'))
     """
-    bracket = re.fullmatch(r"(.*?)[(\[](.*?)[)\]]\s*", header)
+    bracket = re.fullmatch(r"([^(\[{]*)[(\[{]([^)\]}]*)[)\]}]\s*", header)
     if bracket:
-        unit = UNIT_OF.get(re.split(r"[\s,;]", bracket[2].strip().lower())[0])
+        unit = _unit(bracket[2])
         if unit:
             return _words(bracket[1]), unit
+    parts = re.split(r"[\s,/|]+", header.strip())
+    last = parts[-1]
+    if any(parts[:-1]) and _unit(last):
+        name = header.strip().removesuffix(last).rstrip(" \t-,/|:")
+        return _words(re.sub(r"(?i)\s(in)$", "", name)), _unit(last)
+    camel = CAMEL_UNIT.fullmatch(header.strip())
+    if camel:
+        return _words(camel[1]), UNIT_OF[camel[2].lower()]
     words = _words(header).split()
     if len(words) > 1 and words[-1] in UNIT_OF:
-        return " ".join(words[:-1]), UNIT_OF[words[-1]]
+        before = words[:-2] if words[-2] == "in" and len(words) > 2 else words[:-1]
+        return " ".join(before), UNIT_OF[words[-1]]
     return " ".join(words), None
+
+
+def _unit(text: str) -> str | None:
+    """Unit that the words in a header's brackets name: ``s``, ``in ms``, ``TRs, 1.5s``."""
+    words = [word for word in re.split(r"[\s,;]+", text.strip().lower()) if word != "in"]
+    return UNIT_OF.get(words[0].rstrip(".")) if words else None
 
 
 def _words(name: str) -> str:

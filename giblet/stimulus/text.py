@@ -16,11 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from statistics import median
 
+from giblet import notices
 from giblet.errors import AnnotationError
-from giblet.stimulus.annotation import read_annotation, rows_of_part
+from giblet.stimulus.annotation import SUBTITLES, Placed, read_placed, rows_of_part
 from giblet.stimulus.media import run_length
-from giblet.stimulus.rows import Row
+from giblet.stimulus.rows import Row, listed
 from giblet.store import replacing
 from giblet.timing import Exact, as_fraction, first_item_at, tr_length, tr_of, trs_overlapping
 
@@ -68,6 +70,8 @@ def extract_text(
     restart_s: Exact | None = 30,
     gap_s: Exact = 0,
     damaged: str = "error",
+    text_parts: int = 1,
+    text_shared: bool = False,
 ) -> None:
     """Write one row per TR: ``tr, start_s, end_s, text, n_rows, coverage, speech``.
 
@@ -87,13 +91,20 @@ def extract_text(
     text_column, start_column, end_column, duration_column, part_column, speech_column
         Headers of the columns; None to go by their usual names.
     unit
-        Of the times in a table: ``seconds``, ``milliseconds``, ``clock`` (h:mm:ss) or
-        ``trs`` (numbers of TRs, the end's included, counted from `first_tr`).
+        Of the times in columns whose header states none: ``seconds``, ``milliseconds``,
+        ``clock`` (h:mm:ss) or ``trs`` (numbers of TRs, the end's included, counted from
+        `first_tr`).
     clock
         What the times count from: ``film`` (its start), ``scanner`` (the first volume), or
         ``auto``: scanner for BIDS ``*_events.tsv`` and times in TRs, film for all else.
     restart_s, gap_s
-        See :func:`giblet.stimulus.rows.split_parts` and `with_ends` there.
+        See :func:`giblet.stimulus.parts.split_parts` and
+        :func:`giblet.stimulus.rows.with_ends`.
+    text_parts
+        Largest `text_part` of all runs that name the file; 1 where nobody asks for parts.
+    text_shared
+        Whether another run shows another piece of the same annotation, so that rows outside
+        this one are no surprise.
 
     Raises
     ------
@@ -101,6 +112,7 @@ def extract_text(
         If the file cannot be read as timed text, or none of it falls into the run.
     """
     tr_s = tr_length(tr_s)
+    onset = as_fraction(movie_onset_s, "movie_onset_s")
     n_trs = run_length(movie, tr_s, movie_onset_s, n_trs, damaged)
     per_tr = [TrText() for _ in range(n_trs)]
     if str(annotation):
@@ -113,21 +125,15 @@ def extract_text(
             "part": part_column,
             "speech": speech_column,
         }
-        rows = read_annotation(path, named, unit, first_tr, tr_s, sheet, encoding)
-        rows = rows_of_part(path, rows, text_part, restart_s, gap_s, tr_s)
-        shift = 0 if counts_from_scanner(path, clock, unit) else as_fraction(movie_onset_s)
+        placed = Placed(tr_s, n_trs, onset, clock)
+        rows, start_unit = read_placed(path, named, unit, first_tr, tr_s, sheet, encoding, placed)
+        rows = rows_of_part(path, rows, text_part, restart_s, gap_s, tr_s, text_parts)
+        shift = placed.shift_s(path, start_unit)
         per_tr = text_per_tr(rows, n_trs, tr_s, shift)
         _refuse_nothing(path, rows, per_tr, tr_s, movie_onset_s)
-    _write(text, per_tr, as_fraction(tr_s))
-
-
-def counts_from_scanner(path: Path, clock: str, unit: str) -> bool:
-    """Whether a file's times count from the first volume rather than from the film's start."""
-    if clock != "auto":
-        return clock == "scanner"
-    # BIDS: "onset (in seconds) of the event, measured from the beginning of the acquisition
-    # of the first data point stored in the corresponding task data file".
-    return unit == "trs" or path.name.lower().endswith("_events.tsv")
+        if not text_shared:
+            _warn_of_outside(path, rows, per_tr, tr_s, shift)
+    _write(text, per_tr, tr_s)
 
 
 def trs_of(start_s: Fraction, end_s: Fraction, tr_s: Exact) -> range:
@@ -149,16 +155,16 @@ def text_per_tr(
     per_tr = [TrText() for _ in range(n_trs)]
     for row in rows:
         assert row.end_s is not None
-        for tr in trs_of(row.start_s + shift_s, row.end_s + shift_s, tr_s):
-            if 0 <= tr < n_trs:
-                per_tr[tr].rows.append(row)
+        held = trs_of(row.start_s + shift_s, row.end_s + shift_s, tr_s)
+        for tr in range(max(0, held.start), min(n_trs, held.stop)):
+            per_tr[tr].rows.append(row)
     covered = _covered(rows, n_trs, tr_s, shift_s)
-    for held, share in zip(per_tr, covered, strict=True):
-        held.coverage = share
+    for one, share in zip(per_tr, covered, strict=True):
+        one.coverage = share
     if any(row.speech is not None for row in rows):
         spoken = _covered([row for row in rows if row.speech], n_trs, tr_s, shift_s)
-        for held, share in zip(per_tr, spoken, strict=True):
-            held.speech = share
+        for one, share in zip(per_tr, spoken, strict=True):
+            one.speech = share
     return per_tr
 
 
@@ -183,18 +189,16 @@ def joined(rows: Sequence[Row]) -> str:
     A repeated single word is kept unless the rows overlap: in a table of words, "the" comes
     back soon.
     """
-    kept: list[Row] = []
+    kept: list[str] = []
+    # Until when each text that was kept has run.
+    until: dict[str, Fraction] = {}
     for row in rows:
-        same = [other for other in kept if other.text == row.text]
-        if not same or (" " not in row.text and not any(_overlap(row, one) for one in same)):
-            kept.append(row)
-    return " ".join(row.text for row in kept)
-
-
-def _overlap(one: Row, other: Row) -> bool:
-    assert one.end_s is not None
-    assert other.end_s is not None
-    return max(one.start_s, other.start_s) < min(one.end_s, other.end_s)
+        assert row.end_s is not None
+        before = until.get(row.text)
+        if before is None or (" " not in row.text and min(before, row.end_s) <= row.start_s):
+            kept.append(row.text)
+            until[row.text] = row.end_s if before is None else max(before, row.end_s)
+    return " ".join(kept)
 
 
 def _refuse_nothing(
@@ -217,7 +221,44 @@ def _refuse_nothing(
     )
 
 
-def _write(path: str | Path, per_tr: list[TrText], tr_s: Fraction) -> None:
+def _warn_of_outside(
+    path: Path, rows: Sequence[Row], per_tr: Sequence[TrText], tr_s: Fraction, shift: Fraction
+) -> None:
+    """Count the rows that lie outside the run, and those far longer than it.
+
+    Rows before a film's negative onset were seen before the scan, and what starts in the TR
+    that a film covers only in part is cut with it.
+    """
+    called = "cue" if path.suffix.lower() in SUBTITLES else "row"
+    length = len(per_tr) * tr_s
+    held = {row.number for one in per_tr for row in one.rows}
+    outside = [row for row in rows if row.number not in held]
+    before = [row for row in outside if row.start_s + shift < 0 and (shift >= 0 or row.start_s < 0)]
+    after = [row for row in outside if row.start_s + shift >= 0]
+    if not any(row.start_s + shift >= length + tr_s for row in after):
+        after = []
+    lost = [*before, *after]
+    if lost:
+        where = [f"{len(before)} before it"] * bool(before) + [f"{len(after)} after it"] * bool(
+            after
+        )
+        mend = ": correct movie_onset_s, n_trs or stimulus/text/unit if they belong to it"
+        notices.warn(
+            f"{path}: {len(lost)} of {len(rows)} {called}s lie outside the run of "
+            f"{float(length):g} s ({', '.join(where)}) and are left out: "
+            f"{listed(row.number for row in lost)}{mend if 2 * len(lost) > len(rows) else ''}"
+        )
+    lengths = [float((row.end_s or row.start_s) - row.start_s) for row in rows]
+    limit = max(float(length), 10 * median(lengths))
+    long = [row.number for row, lasts in zip(rows, lengths, strict=True) if lasts > limit]
+    if long:
+        notices.warn(
+            f"{path}: {len(long)} of {len(rows)} {called}s last longer than the run of "
+            f"{float(length):g} s: {listed(long)}; correct their ends if that is not so"
+        )
+
+
+def _write(path: str | Path, per_tr: Sequence[TrText], tr_s: Fraction) -> None:
     with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
         writer.writerow(COLUMNS)

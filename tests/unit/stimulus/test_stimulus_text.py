@@ -14,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from giblet.errors import AnnotationError
+from giblet.stimulus.cell_times import clock_seconds
 from giblet.stimulus.columns import name_and_unit
-from giblet.stimulus.rows import Row, clock_seconds, split_parts
+from giblet.stimulus.parts import split_parts
+from giblet.stimulus.rows import Row
 from giblet.stimulus.text import extract_text, joined, text_per_tr, trs_of
 from giblet.timing import trs_overlapping
 
@@ -262,7 +264,7 @@ def test_clock_times_are_read_exactly(milliseconds):
 @settings(deadline=None)
 @given(
     st.lists(
-        st.lists(st.integers(0, 3600), min_size=2, max_size=12, unique=True).map(sorted),
+        st.lists(st.integers(0, 3600), min_size=4, max_size=12, unique=True).map(sorted),
         min_size=1,
         max_size=4,
     )
@@ -271,7 +273,7 @@ def test_times_that_start_again_make_parts(starts):
     # What a table of parts looks like: each begins before the last one's end minus 30 s.
     starts = [[t + 100 * (t > min(part)) for t in part] for part in starts]
     rows = [Row(Fraction(t), None, "x", 1) for part in starts for t in part]
-    parts = split_parts(rows, 30)
+    parts = split_parts(rows, 30, len(starts))
     joins = [a[-1] - b[0] >= 30 for a, b in pairwise(starts)]
     if all(joins):
         assert [[int(row.start_s) for row in part] for part in parts] == starts
@@ -281,15 +283,16 @@ def test_times_that_start_again_make_parts(starts):
 def test_small_disorder_is_no_new_part():
     rows = [Row(Fraction(t), None, str(t), 1) for t in (5, 20, 15, 40, 35)]
     assert len(split_parts(rows, 30)) == 1
-    assert len(split_parts([*rows, Row(Fraction(5), None, "again", 1)], 30)) == 2
-    assert len(split_parts([*rows, Row(Fraction(0), None, "again", 1)], None)) == 1
+    assert len(split_parts([*rows, Row(Fraction(5), None, "again", 1)], 30)) == 1
+    assert len(split_parts([*rows, Row(Fraction(5), None, "again", 1)], 30, 2)) == 2
+    assert len(split_parts([*rows, Row(Fraction(0), None, "again", 1)], None, 2)) == 1
 
 
 def test_parts_are_never_laid_over_each_other(tmp_path):
     path = written(
         tmp_path / "a.csv", "start,end,text\n0,4,a1\n4,40,a2\n0,2,b1\n2,40,b2\n0,40,c1\n"
     )
-    assert texts(path, tmp_path, text_part=1) == ["a1", "a1", "a2", "a2", "a2"]
+    assert texts(path, tmp_path, text_parts=3) == ["a1", "a1", "a2", "a2", "a2"]
     assert texts(path, tmp_path, text_part=2) == ["b1", "b2", "b2", "b2", "b2"]
     assert texts(path, tmp_path, text_part=3) == ["c1"] * 5
 
@@ -383,7 +386,7 @@ def test_subtitle_files_may_hold_parts(tmp_path):
         for n, (a, b, text) in enumerate(cues, 1)
     )
     path = written(tmp_path / "a.srt", content)
-    assert texts(path, tmp_path) == ["a1", "a1", "", "", ""]
+    assert texts(path, tmp_path, text_parts=2) == ["a1", "a1", "", "", ""]
     assert texts(path, tmp_path, text_part=2) == ["b1", "b1", "b1", "", ""]
 
 
