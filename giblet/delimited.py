@@ -46,6 +46,7 @@ def parse(path: str | Path, purpose: Purpose, text: str) -> Parsed:
         That of `purpose`, naming the row, if a quotation mark is not closed.
     """
     text = one_line_end(text)
+    _refuse_many(path, purpose, text, "\n", "rows", MOST_ROWS)
     first, _, rest = text.partition("\n")
     hint = HINT.fullmatch(first)
     if hint:
@@ -54,19 +55,20 @@ def parse(path: str | Path, purpose: Purpose, text: str) -> Parsed:
     if purpose.comments:
         text = without_comments(text)
     separator = hint[1] if hint else separator_of(text, str(path))
-    _refuse_many(path, purpose, text, separator)
+    _refuse_many(path, purpose, text, separator, "cells", MOST_CELLS)
     rows = _by_spaces(text) if separator == " " else _quoted(path, purpose, text, separator)
     return Parsed(rows, separator, text.find("_", text.find("\n")) >= 0)
 
 
-def _refuse_many(path: str | Path, purpose: Purpose, text: str, separator: str) -> None:
-    for most, mark, what in ((MOST_ROWS, "\n", "rows"), (MOST_CELLS, separator, "cells")):
-        found = text.count(mark) if len(text) > most else 0
-        if found > most:
-            raise purpose.error(
-                f"{path}: has {found:,} {what}, more than the {most:,} that a table of a study can "
-                f"have: {purpose.named_in}"
-            )
+def _refuse_many(
+    path: str | Path, purpose: Purpose, text: str, mark: str, what: str, most: int
+) -> None:
+    found = text.count(mark) if len(text) > most else 0
+    if found > most:
+        raise purpose.error(
+            f"{path}: has {found:,} {what}, more than the {most:,} that a table of a study can "
+            f"have: {purpose.named_in}"
+        )
 
 
 def one_line_end(text: str) -> str:

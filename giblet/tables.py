@@ -256,8 +256,10 @@ def _read(path: str | Path, schema: Schema) -> tuple[pd.DataFrame, list[int]]:
     numbers : of its rows, in the file
     """
     path = Path(path)
-    required = set(schema["required"])
-    sheet = read_sheet(path, PURPOSE, is_header=lambda names: required <= set(names))
+    required, known = set(schema["required"]), set(schema["properties"])
+    sheet = read_sheet(
+        path, PURPOSE, is_header=lambda names: required <= set(filter(None, names)) <= known
+    )
     _refuse_bad_columns(path, sheet, schema)
     numbers = [number for number, _ in sheet.rows]
     columns: dict[str, list[Any]] = {}

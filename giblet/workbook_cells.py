@@ -135,12 +135,17 @@ class Cells:
     ----------
     where : the file, for messages
     strings : the workbook's shared strings
+    doubtful : names of cells whose formula has the value 0, in a workbook that leaves calculating
+        to Excel: 0 is also what some programs write for all formulas
+    calculated : whether any formula has another value, so that 0 is one like others
     """
 
     where: str
     purpose: Purpose
     strings: Sequence[str] = ()
     formats: Formats = field(default_factory=Formats)
+    doubtful: list[str] = field(default_factory=list)
+    calculated: bool = False
 
     def value(self, cell: ElementTree.Element, name: str) -> Any:
         """Value of a cell; see :class:`giblet.sheets.Sheet` for its types.
@@ -159,7 +164,7 @@ class Cells:
                 formula = part
             elif tag == "is":
                 inline = part
-        if formula is not None and self._is_unknown(kind, text):
+        if formula is not None and self._is_unknown(kind, text, name):
             return self._unreadable(name, "a formula", NOT_CALCULATED)
         if inline is not None:
             return text_of(inline)
@@ -167,11 +172,15 @@ class Cells:
             return None
         return self._of_kind(kind, text, cell, name)
 
-    def _is_unknown(self, kind: str, text: str | None) -> bool:
-        """Whether a formula has no value, or the 0 of a program that leaves them to Excel."""
+    def _is_unknown(self, kind: str, text: str | None, name: str) -> bool:
+        """Whether a formula has no value, or a doubtful one."""
         if not text:
             return text is None or kind != "str"
-        return self.formats.recalculated and kind == "n" and text == "0"
+        if self.formats.recalculated and kind == "n" and text == "0":
+            self.doubtful.append(name)
+            return True
+        self.calculated = True
+        return False
 
     def _of_kind(self, kind: str, text: str, cell: ElementTree.Element, name: str) -> Any:
         if kind == "s":

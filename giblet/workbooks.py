@@ -219,6 +219,8 @@ class _Book:
     def _rows(self, sheet: _Listed) -> BookRows:
         merged: list[tuple[int, int, int, int]] = []
         hidden: list[int] = []
+        self.cells.doubtful.clear()
+        self.cells.calculated = False
         found: dict[int, dict[int, Any]] = {}
         n_cells = 0
         for number, cells, is_hidden in self._sparse(sheet, merged):
@@ -231,6 +233,9 @@ class _Book:
                 )
             if is_hidden:
                 hidden.append(number)
+        if self.cells.calculated:
+            for row, column in map(_reference, self.cells.doubtful):
+                found[row][column] = 0
         _spread(found, merged)
         if hidden:
             some = ", ".join(map(str, hidden[:10])) + (", ..." if len(hidden) > 10 else "")
