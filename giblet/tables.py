@@ -18,6 +18,7 @@ import pandas as pd
 
 from giblet.cells import Purpose, Sheet, as_text, read_sheet, whole_number
 from giblet.config import Schema, defaults, read_schema
+from giblet.copies import alike, refuse_shared_scans
 from giblet.errors import ConfigError, TableError
 from giblet.numerals import decimal_text
 from giblet.sheets import MISSING
@@ -125,6 +126,7 @@ def load_scans(path: str | Path, runs: pd.DataFrame) -> pd.DataFrame:
             f"{path}: run {unknown[0]!r} is not in the runs table, which has "
             f"{', '.join(runs['run'])}: add it there or correct the scans table"
         )
+    refuse_shared_scans(path, table)
     return table
 
 
@@ -153,14 +155,18 @@ def check_unseen(unseen: list[str], scans: pd.DataFrame) -> None:
 def shown_again(runs: pd.DataFrame) -> dict[str, str]:
     """Runs that show what an earlier run showed, and which that was.
 
-    Two runs show the same when their film, its onset, their text and its part are the same.
+    Two runs show the same when their film, its onset, their text and its part are the same. Files
+    are the same if their content is, whatever they are called.
     """
+    names = alike([*runs["movie"], *runs["text"]])
     first: dict[tuple[object, ...], str] = {}
     again = {}
     for row in runs.to_dict("records"):
-        shown = tuple(row[name] for name in ("movie", "movie_onset_s", "text", "text_part"))
         if not (row["movie"] or row["text"]):
             continue
+        onset = as_fraction(row["movie_onset_s"], "movie_onset_s")
+        film, text = (names.get(row[name], "") for name in ("movie", "text"))
+        shown = (film, onset, text, row["text_part"])
         if shown in first:
             again[row["run"]] = first[shown]
         else:

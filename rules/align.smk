@@ -30,8 +30,9 @@ rule align_splits:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        # All runs' pictures, very small, at once.
+        mem_mb=1500,
+        runtime=60,
     params:
         **settings(
             "tr_s",

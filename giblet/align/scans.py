@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from giblet.align.splits import CODES
+from giblet.align.layout import CODES
+from giblet.align.measured import measured_rows
 from giblet.align.stats import Moments
 from giblet.errors import AlignError
 from giblet.store import dataset, reading
@@ -29,6 +30,8 @@ def write_bold(
     tr_s: Exact,
 ) -> None:
     """Write ``runs/{run}/bold/{subject}`` and ``stats/bold/{subject}``.
+
+    Volumes that are no measurement are 0, the mean, and count in no statistic.
 
     Parameters
     ----------
@@ -63,11 +66,12 @@ def write_bold(
         with reading(path, stage="brain", tr_s=tr_s) as source:
             _same_cleaning(file, source)
             bold = dataset(source, "bold")
+            measured = measured_rows(source)
             for start in range(0, n_trs, ROWS):
                 part = slice(start, min(start + ROWS, n_trs))
                 with np.errstate(invalid="ignore"):
                     z = (bold[part] - mean) / std
-                target[part] = np.where(valid & np.isfinite(z), z, 0)
+                target[part] = np.where(measured[part, None] & valid & np.isfinite(z), z, 0)
     print(f"{subject}: {int(valid.sum())} of {n_voxels} voxels, {moments.count} training TRs")
 
 
@@ -111,6 +115,7 @@ def _statistics(
                     "splits.tsv and run snakemake again"
                 )
             valid &= dataset(source, "valid", dtype=bool, shape=(n_voxels,))[:]
+            train = train & measured_rows(source)[: len(train)]
             for start in range(0, len(train), ROWS):
                 part = slice(start, min(start + ROWS, len(train)))
                 moments.add(bold[part][train[part]])

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet.align.checks import check_clock, check_stream
+from giblet.align.layout import CODES
 from giblet.align.scans import write_bold
-from giblet.align.splits import CODES, read_splits
+from giblet.align.splits import read_splits
 from giblet.align.stats import Covariance, Moments
 from giblet.errors import AlignError
 from giblet.store import dataset, image_compression, reading, writing

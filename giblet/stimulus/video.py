@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet import notices
+from giblet.copies import content_of
 from giblet.errors import MediaError
 from giblet.stimulus.media import Film, decoded, open_film, run_end, run_length
 from giblet.stimulus.tracks import usual_length
@@ -104,6 +105,7 @@ def extract_frames(
         file.attrs["frames_per_tr"] = frames_per_tr
         file.attrs["fit"] = fit
         file.attrs["movie_onset_s"] = str(movie_onset_s)
+        file.attrs["film"] = content_of(movie)
         # [x, y, width, height] of the part that holds picture, in pixels of the frame.
         file.attrs["content_box"] = painter.box
 

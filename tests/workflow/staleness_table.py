@@ -497,10 +497,17 @@ ABSENT = {
 
 # Module -> the rules whose script imports it, directly or through others.
 MODULES = {
+    "giblet.align.alike": {"align_splits", "align_study"},
     "giblet.align.checks": {"align_regressors", "align_study"},
+    "giblet.align.layout": {"align_splits", "align_study"},
     "giblet.align.lengths": {"align_splits", "align_study"},
+    "giblet.align.matching": {"align_splits", "align_study"},
+    "giblet.align.measured": {"align_splits", "align_study"},
+    "giblet.align.planning": {"align_splits", "align_study"},
     "giblet.align.regressors": {"align_regressors"},
     "giblet.align.scans": {"align_study"},
+    "giblet.align.shared": {"align_splits", "align_study"},
+    "giblet.align.signature": {"align_splits", "align_study"},
     "giblet.align.splits": {"align_splits", "align_study"},
     "giblet.align.stats": {"align_study"},
     "giblet.align.study": {"align_study"},
@@ -542,6 +549,7 @@ MODULES = {
     "giblet.cli.remote": set(),
     "giblet.cli.status": set(),
     "giblet.config": {"validate_report"},
+    "giblet.copies": {"stimulus_video"},
     "giblet.errors": EVERY,
     "giblet.features.audio": LOADING | {"features_audio"},
     "giblet.features.bakeoff": {"benchmark_codecs"},
