@@ -28,6 +28,10 @@ OWN_SPACE = (1, 2)
 SAME_PLACE_MM = 1.0
 # What can be held in memory many times over; 0.1 mm voxels of a whole head are 5e9.
 MOST_VOXELS = 2**29
+NOWHERE = (
+    "the header does not say where the image lies ({}), so left and right are a guess: convert "
+    "it again with its orientation, or set sform and qform"
+)
 
 Affine = NDArray[np.float64]
 
@@ -139,10 +143,7 @@ def place_notes(header: Any, shape: tuple[int, ...]) -> list[str]:
     """What is to be said of where a header puts the image: nowhere, or at two places."""
     codes = int(header["sform_code"]), int(header["qform_code"])
     if codes == (0, 0):
-        return [
-            "the header does not say where the image lies (sform_code and qform_code are 0), so "
-            "left and right are a guess: set them if you know"
-        ]
+        return [NOWHERE.format("sform_code and qform_code are 0")]
     # Scanner and template space may well differ; two of one kind may not.
     if 0 in codes or (codes[0] in OWN_SPACE) != (codes[1] in OWN_SPACE):
         return []

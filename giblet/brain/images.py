@@ -82,6 +82,8 @@ class Image:
             place[3 + int(np.argmax(self._data.shape[3:]))] = slice(start, stop)
             values = np.asarray(self._data[tuple(place)])
             return values.reshape(*self.shape[:3], stop - start, order="F")
+        except gzip.BadGzipFile as error:
+            raise damaged(self.file, error) from error
         except Exception as error:  # zlib, OSError, EOFError, ValueError, MemoryError, ...
             raise headers.cut_short(self.file, stop, self.n_volumes, _words(error)) from error
 
@@ -103,9 +105,9 @@ class Image:
         except gzip.BadGzipFile as error:
             # What stands behind the last part and is no gzip is left alone, as gzip does.
             if not str(error).startswith("Not a gzipped file"):
-                raise self._damaged(error) from error
+                raise damaged(self.file, error) from error
         except Exception as error:
-            raise self._damaged(error) from error
+            raise damaged(self.file, error) from error
 
     def _require_all_announced(self, n_bytes: int) -> None:
         """Warn of a file that goes on for whole volumes behind those of the header."""
@@ -117,12 +119,14 @@ class Image:
                 f"for {behind // volume} more, which are not read: check that its header is right"
             )
 
-    def _damaged(self, error: Exception) -> BrainError:
-        return BrainError(
-            f"{self.file}: the compressed data do not agree with their checksum "
-            f"({_words(error)}): the file was damaged on a disk or on its way; copy it again "
-            "(gzip -t tells whether a copy is whole)"
-        )
+
+def damaged(file: str, error: Exception) -> BrainError:
+    """The error of compressed data that are not what was compressed."""
+    return BrainError(
+        f"{file}: the compressed data do not agree with their checksum ({_words(error)}): the "
+        "file was damaged on a disk or on its way; copy it again (gzip -t tells whether a copy is "
+        "whole)"
+    )
 
 
 @contextmanager
@@ -141,6 +145,8 @@ def opened(path: str | Path) -> Iterator[Image]:
             image = _load(file, stack)
         except BrainError:
             raise
+        except gzip.BadGzipFile as error:
+            raise damaged(file, error) from error
         except Exception as error:  # nibabel, zlib, OSError, UnicodeDecodeError, MemoryError, ...
             raise BrainError(
                 f"{file}: not a readable NIfTI image ({_words(error)}): export it again"
@@ -203,6 +209,8 @@ def _described(file: str, data_file: str, image: Any, raw: Any, stream: IO[bytes
     if raw is not None and "sform_code" in raw:
         notes += headers.place_notes(image.header, shape)
         codes = int(raw["sform_code"]), int(raw["qform_code"])
+    elif raw is not None and not Path(data_file).with_suffix(".mat").exists():
+        notes.append(headers.NOWHERE.format("Analyze headers have no place for it"))
     scaling = getattr(image.dataobj, "slope", 1.0), getattr(image.dataobj, "inter", 0.0)
     plain = all(np.ndim(part) == 0 for part in scaling)
     return Image(

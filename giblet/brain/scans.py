@@ -149,6 +149,11 @@ def open_scan(bold: str | Path | Sequence[str]) -> Scan:
         notices.warn(note)
     _say_notes(heads)
     side = sidecar_of(series.files[0]) if len(series.files) == 1 else None
+    if side is not None and side.n_volumes not in (None, sum(counts)):
+        notices.warn(
+            f"{name}: has {sum(counts)} volumes, {side.file} beside it says {side.n_volumes}: the "
+            "scan may have ended early, or volumes were taken off; check that times still hold"
+        )
     return Scan(
         name,
         files,

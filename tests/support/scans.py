@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import nibabel
 import numpy as np
 import yaml
 
-from giblet.brain.run import make_run
+from giblet.brain.run import make_run, read_values, say_measured, voxel_source
+from giblet.brain.scans import open_scan, volume_range
+from giblet.brain.series import series_files
 from giblet.brain.space import make_space
 from giblet.config import SCHEMAS
 
@@ -60,6 +63,34 @@ def noise_scan(seed: int = 0, shape: tuple[int, ...] = (5, 6, 4, 60)) -> np.ndar
     """Noise of sd 10 about 1000, float32."""
     values = 1000 + 10 * np.random.default_rng(seed).standard_normal(shape)
     return values.astype(np.float32)
+
+
+def patched(path: Path, *changes: tuple[Any, ...]) -> Path:
+    """Overwrite fields of a header: (offset, struct format, values) each."""
+    data = bytearray(path.read_bytes())
+    for at, form, *values in changes:
+        struct.pack_into(form, data, at, *values)
+    path.write_bytes(data)
+    return path
+
+
+def values_of(
+    folder: Path, bold: Path | str, *, first_volume: int = 0, n_volumes: int = 0
+) -> np.ndarray:
+    """Time courses [TRs, voxels] of a scan of (5, 6, 4) voxels, all of them in the mask."""
+    return run_of(folder, bold, first_volume, n_volumes)[0]
+
+
+def run_of(
+    folder: Path, bold: Path | str, first_volume: int = 0, n_volumes: int = 0
+) -> tuple[np.ndarray, list[int]]:
+    """Time courses as the rule reads them, before cleaning, and volumes that are not measured."""
+    mask = write_image(folder / "all.nii", np.ones((5, 6, 4), np.uint8))
+    source = voxel_source(open_scan(series_files(bold)), mask, tr_s="1.5")
+    first, count = volume_range(source.name, source.n_volumes, first_volume, n_volumes)
+    values = read_values(source, first, count)
+    measured = say_measured(source, values, first)
+    return values, [int(t) for t in np.flatnonzero(~measured)]
 
 
 class BrainStudy:
