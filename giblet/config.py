@@ -8,6 +8,8 @@ default, so the rules can rely on every key being there.
 from __future__ import annotations
 
 import difflib
+import math
+import re
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from giblet import paths
 from giblet.errors import ConfigError
 from giblet.timing import as_fraction, tr_length
 
@@ -76,7 +79,9 @@ def complete(config: dict[str, Any], schema: Schema | None = None) -> dict[str, 
     _refuse_unknown(config, schema, "", schema)
     _fill_defaults(config, schema)
     _read_texts(config, schema)
+    _refuse_odd(config)
     _refuse_invalid(config, schema)
+    _check_paths(config, schema)
     if "tr_s" in config:
         # One notation, so that 1.5, "1.5" and "3/2" are the same setting.
         config["tr_s"] = notation(tr_length(config["tr_s"], "config key 'tr_s'"))
@@ -152,10 +157,46 @@ def _said(value: Any) -> Any:
         return value
 
 
+def _refuse_odd(value: Any, above: str = "") -> None:
+    """Refuse numbers and texts that no setting can be, whatever its schema says."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            _refuse_odd(part, f"{above}/{key}" if above else str(key))
+    elif isinstance(value, list | tuple):
+        for part in value:
+            _refuse_odd(part, above)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"config key {above!r} is {value}, expected a finite number")
+    elif isinstance(value, str) and (found := paths.WILDCARD.search(value)):
+        raise ConfigError(
+            f"config key {above!r} is {value!r}, in which Snakemake takes {found.group()} for a "
+            "wildcard: write it without braces; a file or folder can be linked under another name"
+        )
+
+
+def _check_paths(config: dict[str, Any], schema: Schema, above: str = "") -> None:
+    """Check the settings that their schema calls paths, in place."""
+    for name, part in schema["properties"].items():
+        if "properties" in part:
+            _check_paths(config[name], part, f"{above}{name}/")
+        elif part.get("format") == "path" and config.get(name):
+            where = f"config key {f'{above}{name}'!r}"
+            config[name] = paths.checked(config[name], where, ConfigError)
+
+
+def _full_match(validator: Any, pattern: str, value: Any, schema: Any) -> Iterator[Any]:
+    """JSON schema's ``pattern``, of which ``$`` would let a line break at the end through."""
+    import jsonschema
+
+    if validator.is_type(value, "string") and not re.fullmatch(pattern, value):
+        yield jsonschema.ValidationError(f"{value!r} does not match {pattern!r}")
+
+
 def _refuse_invalid(config: Mapping[str, Any], schema: Schema) -> None:
     import jsonschema
 
-    validator = jsonschema.Draft202012Validator(schema)
+    base = jsonschema.Draft202012Validator
+    validator = jsonschema.validators.extend(base, {"pattern": _full_match})(schema)
     for error in sorted(validator.iter_errors(config), key=lambda found: list(found.path)):
         path = "/".join(str(part) for part in error.absolute_path) or "(top level)"
         about = error.schema.get("description", "") if isinstance(error.schema, dict) else ""

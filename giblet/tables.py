@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from giblet import paths
 from giblet.cells import Purpose, Sheet, as_text, read_sheet, whole_number
 from giblet.config import Schema, defaults, read_schema
 from giblet.copies import alike, refuse_shared_scans
@@ -281,6 +282,8 @@ def _read(path: str | Path, schema: Schema) -> tuple[pd.DataFrame, list[int]]:
             texts = [_or_default(text, column) for text in texts]
         if "pattern" in column:
             _refuse_bad_names(path, numbers, texts, name, column["pattern"])
+        if column.get("format") == "path":
+            texts = _usable_paths(path, numbers, texts, name)
         columns[name] = texts
         if column.get("type") == "integer":
             columns[name] = _whole_numbers(path, numbers, texts, name)
@@ -325,6 +328,18 @@ def _refuse_bad_columns(path: Path, sheet: Sheet, schema: Schema) -> None:
                     f"{as_text(row[index])[:40]!r}, but has no name in the header: name it, or "
                     "delete the column"
                 )
+
+
+def _usable_paths(path: Path, numbers: list[int], texts: list[str], column: str) -> list[str]:
+    """Paths as rules can use them; scans may be folders and patterns."""
+    several = column == "bold"
+    return [
+        text
+        and paths.checked(
+            text, f"{path} row {row}: {column}", TableError, folder=several, glob=several
+        )
+        for row, text in zip(numbers, texts, strict=True)
+    ]
 
 
 def _refuse_bad_names(

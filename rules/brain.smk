@@ -1,6 +1,6 @@
 """brain: scans in; cleaned time courses per subject and run, and their ceiling, out."""
 
-from giblet.brain.series import brain_masks_beside, series_files
+from giblet.brain.series import brain_masks_beside
 
 BRAIN = config["brain"]
 
@@ -21,7 +21,7 @@ DECIDING = SCANS.head(N_DECIDING)
 
 rule brain_space:
     input:
-        scans=[file for bold in DECIDING["bold"] for file in series_files(bold)],
+        scans=[file for bold in DECIDING["bold"] for file in files_of(bold)],
         mask=BRAIN["mask"] or [],
         brain_masks=brain_masks_beside(DECIDING["bold"]),
         atlas=BRAIN["atlas"] or [],

@@ -8,12 +8,13 @@ import signal
 from snakemake.exceptions import WorkflowError
 
 from giblet import config as giblet_config
-from giblet import jobs, notices, tables
+from giblet import jobs, notices, paths, tables
 from giblet.brain.series import series_files
-from giblet.errors import GibletError
+from giblet.errors import GibletError, TableError
 from giblet.fingerprint import CodeIndex
 
 try:
+    paths.check_checkout(workflow.basedir)
     giblet_config.complete(config)
     # Jobs read the tables again; what is odd about them is said once.
     with notices.collected(shown=workflow.is_main_process) as TABLE_NOTICES:
@@ -102,9 +103,17 @@ def per_scan(pattern):
     return [pattern.format(subject=subject, run=run) for subject, run in SCAN_PAIRS]
 
 
+def files_of(bold):
+    """Files behind a cell of the scans table: one, or those of its folder or pattern."""
+    try:
+        return paths.without_wildcards(series_files(bold), f"{bold}:", TableError)
+    except GibletError as error:
+        raise WorkflowError(f"{type(error).__name__}: {error}") from error
+
+
 def scan_files(wildcards):
     """Files of a scan: the one in the table, or those of its folder or pattern."""
-    return series_files(SCAN_ROWS[wildcards.subject][wildcards.run]["bold"])
+    return files_of(SCAN_ROWS[wildcards.subject][wildcards.run]["bold"])
 
 
 def with_names(fingerprint, items):

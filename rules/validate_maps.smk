@@ -97,7 +97,7 @@ rule validate_fmri_surface:
     input:
         voxels=f"{VALIDATE}/fmri/voxels.h5",
         # Its header says which space the study's grid is in.
-        reference=BRAIN["mask"] or series_files(SCANS["bold"].iloc[0])[0],
+        reference=BRAIN["mask"] or files_of(SCANS["bold"].iloc[0])[0],
     output:
         surfaces=report(
             expand(

@@ -65,7 +65,9 @@ def series_files(bold: str | Path) -> list[str]:
     elif Path(text).exists() or not any(mark in text for mark in "*?"):
         found = [text]
     else:
-        found = [path for path in glob.glob(text) if not Path(path).name.startswith(".")]
+        # Brackets are letters: they are common in names of folders.
+        matching = glob.glob(text.replace("[", "[[]"))
+        found = [path for path in matching if not Path(path).name.startswith(".")]
         # Of a pair, the header comes with its image.
         found = [path for path in found if not _is_header_of_a_pair(path)]
     return sorted(found, key=_by_number) or [text]

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from giblet.paths import for_libav
+
 FULL_SCALE_32 = 2**31
 
 
@@ -26,7 +28,7 @@ def mono_blocks(path: str | Path) -> Iterator[tuple[int, NDArray[np.float32]]]:
     import av
     from av.audio.resampler import AudioResampler
 
-    with av.open(str(path), metadata_errors="replace") as container:
+    with av.open(for_libav(path), metadata_errors="replace") as container:
         if not container.streams.audio:
             return
         rate_hz = int(container.streams.audio[0].rate)

@@ -26,6 +26,7 @@ from av.format import Flags
 
 from giblet import notices
 from giblet.errors import MediaError
+from giblet.paths import for_libav
 from giblet.stimulus.clock import BrokenStamps, Clock, make_clock
 from giblet.stimulus.gaps import troubles
 from giblet.stimulus.tracks import (
@@ -106,7 +107,7 @@ def open_film(path: str | Path, until_s: Fraction | None = None) -> Iterator[Fil
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        container = av.open(for_libav(path), metadata_errors="replace")
     except FileNotFoundError as error:
         raise MediaError(
             f"{path}: no such film: correct the column 'movie' of the runs table"
