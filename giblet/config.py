@@ -79,12 +79,12 @@ def complete(config: dict[str, Any], schema: Schema | None = None) -> dict[str, 
     _refuse_unknown(config, schema, "", schema)
     _fill_defaults(config, schema)
     _read_texts(config, schema)
-    _refuse_odd(config)
     _refuse_invalid(config, schema)
     _check_paths(config, schema)
     if "tr_s" in config:
         # One notation, so that 1.5, "1.5" and "3/2" are the same setting.
         config["tr_s"] = notation(tr_length(config["tr_s"], "config key 'tr_s'"))
+    _refuse_odd(config)
     return config
 
 

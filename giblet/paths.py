@@ -131,7 +131,7 @@ def _as_it_is_spelt(text: str, alike: Callable[[str], str]) -> str:
                 return ""
             name = names[0]
         done = done / name
-    return str(done)
+    return str(done) if done.exists() else ""
 
 
 def without_wildcards(files: Iterable[str], where: str, family: type[ConfigError]) -> list[str]:
