@@ -104,7 +104,7 @@ def _(folder):
 
 @KIND.refused(
     "braces that Snakemake takes for a wildcard",
-    "runs.csv row 1: movie is 'a{b}.mp4', in which Snakemake fills in {b}: rename the file or "
+    "runs.csv row 2: movie is 'a{b}.mp4', in which Snakemake fills in {b}: rename the file or "
     "folder, or link it under a name without such brackets",
 )
 def _(folder):
@@ -114,20 +114,20 @@ def _(folder):
 
 @KIND.refused(
     "angle brackets that Snakemake takes for a variable",
-    "runs.csv row 1: movie is 'a <logs>.mp4', in which Snakemake fills in <logs>: rename …",
+    "runs.csv row 2: movie is 'a <logs>.mp4', in which Snakemake fills in <logs>: rename …",
 )
 def _(folder):
     study(folder, "a <logs>.mp4")
 
 
-@KIND.refused("an address", "runs.csv row 1: movie is 'https://…', an address: download it and …")
+@KIND.refused("an address", "runs.csv row 2: movie is 'https://…', an address: download it and …")
 def _(folder):
     study(folder, "https://example.org/film.mp4")
 
 
 @KIND.refused(
     "`~` for the home folder",
-    "runs.csv row 1: movie is '~', but ~ and variables are not filled in: write '…'",
+    "runs.csv row 2: movie is '~', but ~ and variables are not filled in: write '…'",
 )
 def _(folder):
     os.mkdir(folder / "home")
@@ -141,7 +141,7 @@ def _(folder):
 
 @KIND.refused(
     "backslashes between folders",
-    r"runs.csv row 1: movie is 'films\\a.mp4', but folders are separated by /: write 'films/a.mp4'",
+    r"runs.csv row 2: movie is 'films\\a.mp4', but folders are separated by /: write 'films/a.mp4'",
 )
 def _(folder):
     (folder / "films").mkdir()
@@ -150,7 +150,7 @@ def _(folder):
 
 
 @KIND.refused(
-    "a path of Windows", r"runs.csv row 1: movie is 'C:\\films\\a.mp4', a path of Windows: write …"
+    "a path of Windows", r"runs.csv row 2: movie is 'C:\\films\\a.mp4', a path of Windows: write …"
 )
 def _(folder):
     study(folder, "C:\\films\\a.mp4")
@@ -158,7 +158,7 @@ def _(folder):
 
 @KIND.refused(
     "quotation marks around a path",
-    "runs.csv row 1: movie is \"'a.mp4'\", with quotation marks as part of the name: write 'a.mp4'",
+    "runs.csv row 2: movie is \"'a.mp4'\", with quotation marks as part of the name: write 'a.mp4'",
 )
 def _(folder):
     (folder / "a.mp4").write_bytes(b"x")
@@ -167,7 +167,7 @@ def _(folder):
 
 @KIND.refused(
     "a name whose capitals differ",
-    "runs.csv row 1: movie is 'Film.MP4', which is not there, but 'film.mp4' is; they differ in …",
+    "runs.csv row 2: movie is 'Film.MP4', which is not there, but 'film.mp4' is; they differ in …",
 )
 def _(folder):
     (folder / "film.mp4").write_bytes(b"x")
@@ -176,7 +176,7 @@ def _(folder):
 
 @KIND.refused(
     "a file whose name ends in a space",
-    "runs.csv row 1: movie is 'a.mp4', which is not there, but 'a.mp4 ' is; they differ in …",
+    "runs.csv row 2: movie is 'a.mp4', which is not there, but 'a.mp4 ' is; they differ in …",
 )
 def _(folder):
     (folder / "a.mp4 ").write_bytes(b"x")
@@ -185,14 +185,14 @@ def _(folder):
 
 @KIND.refused(
     "a link to a file that is gone",
-    "runs.csv row 1: movie is 'a.mp4', a link to 'gone.mp4', which is not there: link it anew",
+    "runs.csv row 2: movie is 'a.mp4', a link to 'gone.mp4', which is not there: link it anew",
 )
 def _(folder):
     (folder / "a.mp4").symlink_to("gone.mp4")
     study(folder, "a.mp4")
 
 
-@KIND.refused("a folder for a film", "runs.csv row 1: movie is 'films', a folder: name a file in …")
+@KIND.refused("a folder for a film", "runs.csv row 2: movie is 'films', a folder: name a file in …")
 def _(folder):
     (folder / "films").mkdir()
     study(folder, "films")
@@ -200,7 +200,7 @@ def _(folder):
 
 @KIND.refused(
     "a name longer than disks allow",
-    "runs.csv row 1: movie is '…', which has 304 bytes, 304 between two slashes; at most 4095 and "
+    "runs.csv row 2: movie is '…', which has 304 bytes, 304 between two slashes; at most 4095 and "
     "255 can be a path: correct it",
 )
 def _(folder):
@@ -209,10 +209,10 @@ def _(folder):
 
 @KIND.refused(
     "a line break in a path",
-    "runs.csv row 1: text is 'a\\nb.srt', which holds a line break, a tab or another character …",
+    "runs.csv row 2: text is 'a\\nb.srt', which holds a line break, a tab or another character …",
 )
 def _(folder):
-    paths.checked("a\nb.srt", "runs.csv row 1: text", ConfigError)
+    paths.checked("a\nb.srt", "runs.csv row 2: text", ConfigError)
 
 
 @KIND.refused(
