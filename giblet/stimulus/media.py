@@ -131,8 +131,8 @@ def _opened(path: Path) -> Iterator[Any]:
 
 def _streams(path: Path, container: Any) -> tuple[Any | None, Any | None]:
     """The picture and the sound that a player would choose."""
-    video = _main_stream(container.streams.video)
-    audio = _main_stream(container.streams.audio)
+    video = _main_stream(path, container.streams.video, "picture")
+    audio = _main_stream(path, container.streams.audio, "sound")
     if video is None and audio is None:
         kinds = ", ".join(stream.type for stream in container.streams) or "nothing"
         raise MediaError(
@@ -150,7 +150,7 @@ def _streams(path: Path, container: Any) -> tuple[Any | None, Any | None]:
     return video, audio
 
 
-def _main_stream(streams: Any) -> Any | None:
+def _main_stream(path: Path, streams: Any, name: str) -> Any | None:
     """The stream a player would choose: the default one, else the first; no cover art."""
     disposition = av.stream.Disposition
     playable = [
@@ -159,7 +159,18 @@ def _main_stream(streams: Any) -> Any | None:
         if stream.codec_context is not None and not stream.disposition & disposition.attached_pic
     ]
     default = [stream for stream in playable if stream.disposition & disposition.default]
+    if len(playable) > 1 and len(default) != 1:
+        kinds = ", ".join(_described(stream) for stream in playable)
+        notices.warn(
+            f"{path}: has {len(playable)} streams of {name} ({kinds}), none of them marked as the "
+            "only default; the first default one, or else the first, is used. Remove the others "
+            "if another one was shown"
+        )
     return (default or playable or [None])[0]
+
+
+def _described(stream: Any) -> str:
+    return f"{stream.language or 'no language'} {stream.codec_context.name}"
 
 
 def _scanned(

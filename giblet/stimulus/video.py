@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,27 +10,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from giblet import notices
 from giblet.copies import content_of
 from giblet.errors import MediaError
 from giblet.stimulus.media import Film, decoded, open_film, run_end, run_length
+from giblet.stimulus.picture import Painter
 from giblet.stimulus.tracks import usual_length
 from giblet.store import image_compression, writing
 from giblet.timing import Exact, frame_times
 
-UNSPECIFIED_COLORSPACE = 2
-HD_LINES = 720
-
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture on the screen from `time_s` until the next one, or until `end_s` if last."""
+    """A picture on the screen from `time_s` until the next one, or until `end_s` if last.
+
+    `aspect` is the width of its pixels over their height.
+    """
 
     time_s: Fraction
     end_s: Fraction
     frame: Any
+    aspect: Fraction = Fraction(1)
 
 
 def extract_frames(
@@ -84,7 +86,7 @@ def extract_frames(
                 "the column 'movie' of the runs table, or set config key 'modalities' to "
                 "[audio, text] or [audio]"
             )
-        painter = Painter(film.video, width, height, fit)
+        painter = Painter(film.path, film.video, width, height, fit)
         shape = (n_trs, frames_per_tr, height, width, 3)
         pictures = file.create_dataset(
             "frames", shape, np.uint8, chunks=(1, *shape[1:]), **image_compression()
@@ -97,7 +99,7 @@ def extract_frames(
             for part in range(frames_per_tr):
                 shown = next(seen)
                 if shown is not None:
-                    picture[part] = painter.paint(shown.frame)
+                    picture[part] = painter.paint(shown.frame, shown.aspect)
                     time_s[tr, part] = float(shown.time_s)
             pictures[tr] = picture
         file["valid"] = np.isfinite(time_s)
@@ -106,7 +108,7 @@ def extract_frames(
         file.attrs["fit"] = fit
         file.attrs["movie_onset_s"] = str(movie_onset_s)
         file.attrs["film"] = content_of(movie)
-        # [x, y, width, height] of the part that holds picture, in pixels of the frame.
+        # [x, y, width, height] of the part that pictures fill, in pixels of the frame.
         file.attrs["content_box"] = painter.box
 
 
@@ -124,88 +126,109 @@ def shown_at(items: Iterable[Shown], times: Iterable[Fraction]) -> Iterator[Show
 
 def _pictures(film: Film, damaged: str) -> Iterator[Shown]:
     usual = usual_length(film.video)
+    aspect = PixelAspect(film.path, film.video)
     last: Fraction | None = None
-    in_order = True
+    in_order = progressive = True
     for time, frame in decoded(film, film.video, damaged):
+        if last is None:
+            warn_of_kind(film.path, film.video, frame)
+        if progressive and frame.interlaced_frame:
+            progressive = False
+            warn_of_fields(film.path, time)
+        shape = aspect.of(frame, time)
         if last is not None and time <= last:
             if in_order:
                 notices.warn(
-                    f"{film.path}: its time stamps are out of order from {float(time):.3f} s on, "
-                    "as in avi files with B-frames; the pictures concerned are left out. Convert "
-                    "the film to mp4 or mkv to see them"
+                    f"{film.path}: its time stamps stand still or go back at {float(time):.3f} s; "
+                    "the pictures concerned are left out. Convert the film to mp4 or mkv again "
+                    "from its source to see them"
                 )
             in_order = False
             continue
         last = time
         length = frame.duration * Fraction(frame.time_base) if frame.duration else usual
-        yield Shown(time, time + length, frame)
+        yield Shown(time, time + length, frame, shape)
 
 
-class Painter:
-    """Scales pictures into frames of one size, keeping their proportions.
+class PixelAspect:
+    """Shape of the pixels of a stream's frames, which broadcasts switch in between.
 
-    Parameters
-    ----------
-    fit
-        ``letterbox``: the whole picture, centred, with black bars. ``crop``: the picture
-        fills the frame and what stands over is cut away on both sides alike.
+    The container's word counts where it differs from the codec's, and the codec's where they
+    agree at the start and the codec's changes.
     """
 
-    def __init__(self, stream: Any, width: int, height: int, fit: str) -> None:
-        from av.video.reformatter import VideoReformatter
+    def __init__(self, path: Path, stream: Any) -> None:
+        self._path = path
+        self._context = stream.codec_context
+        self._coded = self._context.sample_aspect_ratio
+        self._shown = Fraction(stream.sample_aspect_ratio or 1)
+        self._follows = self._coded is None or self._coded == self._shown
 
-        # One for all frames: it keeps its scaling tables, which is several times faster.
-        self._reformatter = VideoReformatter()
-        self._pixel_aspect = Fraction(stream.sample_aspect_ratio or 1)
-        self._size = (width, height)
-        self._crop = fit == "crop"
-        self._last: tuple[Any, NDArray[np.uint8]] | None = None
-        context = stream.codec_context
-        self.box = self._content_box(context.width, context.height)
+    def of(self, frame: Any, time_s: Fraction) -> Fraction:
+        """Width of a pixel over its height, of the frame just decoded."""
+        coming = self._context.sample_aspect_ratio
+        if coming == self._coded:
+            return self._shown
+        # The decoder is some frames ahead of those it gives.
+        given, old, new = _own_aspect(frame), self._coded or Fraction(1), coming or Fraction(1)
+        if abs(given - new) > abs(given - old):
+            return self._shown
+        self._coded = coming
+        if not self._follows:
+            notices.warn(
+                f"{self._path}: the shape of its pixels changes at {float(time_s):.3f} s to "
+                f"{new} in the pictures, its header says {self._shown}; the header's is used "
+                "throughout. Convert it again if the picture looks squeezed"
+            )
+            return self._shown
+        self._shown = new
+        return self._shown
 
-    def _scaled_size(self, width: int, height: int) -> tuple[int, int]:
-        """Size in pixels of the whole picture once scaled to the frame."""
-        wide, high = self._size
-        aspect = width * self._pixel_aspect / height
-        wider = aspect > Fraction(wide, high)
-        if wider != self._crop:
-            return wide, max(1, round(wide / aspect))
-        return max(1, round(high * aspect)), high
 
-    def _content_box(self, width: int, height: int) -> tuple[int, int, int, int]:
-        if not width or not height or self._crop:
-            return (0, 0, *self._size)
-        scaled = self._scaled_size(width, height)
-        left, top = ((room - used) // 2 for room, used in zip(self._size, scaled, strict=True))
-        return (left, top, *scaled)
+def _own_aspect(frame: Any) -> float:
+    """Shape of a frame's pixels to 1/256, which PyAV does not say: a filter's word for it."""
+    from av.filter import Graph
 
-    def paint(self, frame: Any) -> NDArray[np.uint8]:
-        """Picture [height, width, 3] of a decoded frame; the same array if it is the last one."""
-        from av.video.reformatter import Colorspace, Interpolation
+    graph = Graph()
+    source = graph.add(
+        "buffer",
+        video_size=f"{frame.width}x{frame.height}",
+        pix_fmt=frame.format.name,
+        time_base="1/1000",
+        pixel_aspect="1/1",
+    )
+    scale = graph.add("scale", w="clip(round(256*sar),1,8192)", h="8", eval="frame")
+    graph.link_nodes(source, scale, graph.add("buffersink")).configure()
+    graph.push(frame)
+    probed: Any = graph.pull()
+    return float(probed.width / 256)
 
-        if self._last is not None and self._last[0] is frame:
-            return self._last[1]
-        # Untagged video is BT.709 in high definition and BT.601 below, as players take it.
-        untagged_hd = frame.colorspace == UNSPECIFIED_COLORSPACE and frame.height >= HD_LINES
-        scaled: Any = self._reformatter.reformat(
-            frame,
-            *self._scaled_size(frame.width, frame.height),
-            format="rgb24",
-            src_colorspace=Colorspace.ITU709 if untagged_hd else None,
-            interpolation=Interpolation.AREA,
-            threads=1,
-        ).to_ndarray()
-        picture = self._placed(scaled)
-        self._last = (frame, picture)
-        return picture
 
-    def _placed(self, scaled: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        wide, high = self._size
-        have_high, have_wide = scaled.shape[:2]
-        if self._crop:
-            top, left = (have_high - high) // 2, (have_wide - wide) // 2
-            return scaled[top : top + high, left : left + wide]
-        out = np.zeros((high, wide, 3), np.uint8)
-        top, left = (high - have_high) // 2, (wide - have_wide) // 2
-        out[top : top + have_high, left : left + have_wide] = scaled
-        return out
+def warn_of_fields(path: Path, time_s: Fraction) -> None:
+    """Say that pictures are interlaced, from when on."""
+    notices.warn(
+        f"{path}: its pictures are interlaced from {float(time_s):.3f} s on; the two fields of "
+        "each are used as one picture, so that what moves has combs. Deinterlace it, for instance "
+        "with ffmpeg -vf bwdif"
+    )
+
+
+def warn_of_kind(path: Path, stream: Any, frame: Any) -> None:
+    """Say what a film's pictures are that are not just pictures: views, projections, layers."""
+    for data in frame.side_data:
+        # The first field of AVStereo3D is its type, 0 for two dimensions.
+        if data.type.name == "STEREO3D" and int.from_bytes(bytes(data)[:4], sys.byteorder):
+            notices.warn(
+                f"{path}: its pictures hold two views, one for each eye, and are used as they "
+                "are; extract one view if that is what was shown"
+            )
+        if data.type.name == "SPHERICAL":
+            notices.warn(
+                f"{path}: its pictures are a projection of a sphere (360 degrees) and are used as "
+                "they are; extract the view that was shown"
+            )
+    if stream.metadata.get("alpha_mode") == "1":
+        notices.warn(
+            f"{path}: its pictures are partly transparent, which is not read; they are shown as "
+            "if they were not. Put them on the background that was shown"
+        )
