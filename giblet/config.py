@@ -99,7 +99,9 @@ def _refuse_unknown(config: Mapping[str, Any], block: Schema, above: str, schema
     for key, value in config.items():
         path = f"{above}{key}"
         if key not in known:
-            raise ConfigError(f"unknown config key {path!r}{_suggestion(path, schema)}")
+            raise ConfigError(
+                f"unknown config key {path!r}{_suggestion(key, above, block, schema)}"
+            )
         if "properties" in known[key]:
             if not isinstance(value, Mapping):
                 raise ConfigError(
@@ -109,15 +111,11 @@ def _refuse_unknown(config: Mapping[str, Any], block: Schema, above: str, schema
             _refuse_unknown(value, known[key], f"{path}/", schema)
 
 
-def _suggestion(path: str, schema: Schema) -> str:
+def _suggestion(name: Any, above: str, block: Schema, schema: Schema) -> str:
     """The nearest valid key: first among the neighbours, then anywhere."""
-    level, _, name = path.rpartition("/")
-    block = schema
-    for part in filter(None, level.split("/")):
-        block = block["properties"][part]
     near = difflib.get_close_matches(str(name), block["properties"], n=1)
     if near:
-        return f": did you mean {'/'.join(filter(None, [level, near[0]]))!r}?"
+        return f": did you mean {above + near[0]!r}?"
     elsewhere = [key for key in leaf_keys(schema) if key.rpartition("/")[2] == name]
     if elsewhere:
         return f": did you mean {elsewhere[0]!r}?"

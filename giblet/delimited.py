@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +90,9 @@ def separator_of(text: str, name: str = "") -> str:
     ';'
     """
     lines = _some_lines(text)
+    # Sentences hold commas and semicolons, hardly ever tabs.
+    if sum("\t" in line.strip() for line in lines[1:]) > len(lines[1:]) / 2:
+        return "\t"
     usual = "," if name.lower().endswith(".csv") else "\t"
     best, most = usual, (0.0, 0, False)
     for separator in SEPARATORS:
@@ -121,16 +124,22 @@ def _agreement(lines: Sequence[str], separator: str) -> tuple[float, int]:
     if any('"' in line for line in lines):
         with suppress(csv.Error):
             rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
-    counts = Counter(map(_filled_width, rows))
+    # With the cell that a separator at the end of a line makes, or without.
+    return max(_commonest(map(len, rows)), _commonest(map(_filled_width, rows)))
+
+
+def _commonest(widths: Iterable[int]) -> tuple[float, int]:
+    """Share of the commonest width above 1, and that width."""
+    counts = Counter(widths)
     several = {cells: rows for cells, rows in counts.items() if cells > 1}
     if not several:
         return 0.0, 0
     cells = max(several, key=lambda cells: (several[cells], cells))
-    return several[cells] / max(1, sum(counts.values())), cells
+    return several[cells] / sum(counts.values()), cells
 
 
 def _filled_width(row: Sequence[str]) -> int:
-    """Number of cells without the one that a separator at the end of a line makes."""
+    """Number of cells without an empty last one."""
     return len(row) - 1 if row and not row[-1].strip() else len(row)
 
 

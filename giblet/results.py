@@ -49,20 +49,26 @@ def separator_of(path: str | Path) -> str:
 
 
 def read_made_table(
-    path: str | Path, columns: Sequence[str] = (), *, plain: bool = False, **named: Any
+    path: str | Path,
+    columns: Sequence[str] = (),
+    *,
+    texts: Sequence[str] | None = None,
+    plain: bool = False,
+    **named: Any,
 ) -> pd.DataFrame:
     """Read a table that an earlier job wrote.
 
     Parameters
     ----------
     columns : columns that must be there
+    texts : columns that may hold text, all others holding numbers; None for any
     plain : it was written without :func:`without_formulas`
     **named : arguments of :func:`pandas.read_csv`
 
     Raises
     ------
     StoreError
-        If it is missing, empty, damaged, or lacks a column.
+        If it is missing, empty, damaged, lacks a column, or holds text among numbers.
     """
     import pandas as pd
 
@@ -80,7 +86,23 @@ def read_made_table(
             f"{path}: has no column {missing[0]!r}; found "
             f"{', '.join(map(str, table.columns))}: {MEND}"
         )
+    if texts is not None:
+        _require_numbers(path, table.drop(columns=list(texts), errors="ignore"))
     return table if plain else _each_text(table, from_text)
+
+
+def _require_numbers(path: str | Path, table: pd.DataFrame) -> None:
+    import pandas as pd
+
+    for name in table.columns:
+        wrong = table[name][
+            pd.to_numeric(table[name], errors="coerce").isna() & table[name].notna()
+        ]
+        if len(wrong) or pd.api.types.is_bool_dtype(table[name]):
+            row = wrong.index[0] if len(wrong) else table.index[0]
+            raise StoreError(
+                f"{path} row {row + 2}: {name} is {table[name][row]!r}, expected a number: {MEND}"
+            )
 
 
 def read_made_json(path: str | Path, keys: Sequence[str] = ()) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Standard library only, since the rules call it while the workflow is planned.
 from __future__ import annotations
 
 import glob
+import os
 import re
 import zlib
 from collections import Counter, defaultdict
@@ -56,13 +57,14 @@ def series_files(bold: str | Path) -> list[str]:
         as it is, so that whoever opens it names it in the error.
     """
     text = str(bold)
-    if Path(text).is_dir():
+    # Not by Path, which raises what no file can be called.
+    if os.path.isdir(text):
         found = [
             str(path)
             for path in Path(text).iterdir()
             if path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
         ]
-    elif Path(text).exists() or not any(mark in text for mark in "*?"):
+    elif os.path.exists(text) or not any(mark in text for mark in "*?"):
         found = [text]
     else:
         # Brackets are letters: they are common in names of folders.
@@ -252,4 +254,4 @@ def _numbers(path: str) -> tuple[int, ...]:
 def _by_number(path: str) -> list[tuple[int, str]]:
     """Sort key that reads runs of digits as numbers."""
     parts = re.split(r"(\d+)", path)
-    return [(int(part), part) if part.isdigit() else (-1, part) for part in parts]
+    return [(int(part), part) if part.isdecimal() else (-1, part) for part in parts]

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from giblet.results import read_made_json, read_made_table
+from giblet.errors import StoreError
+from giblet.results import MEND, read_made_json, read_made_table
 from giblet.store import replacing
 
 FIGURES = ("best_step", "steps", "val_loss", "seconds", "trs_per_s")
@@ -33,9 +34,10 @@ def summarise(
     history, figures, table
         Files to write: the mean history (CSV), the mean figures (JSON), a row a seed (CSV).
     """
-    found = [read_made_json(path, FIGURES) for path in metrics]
+    found = [_figures(path) for path in metrics]
     with replacing(history) as partial:
-        read = [read_made_table(path, ("step", "split", "epoch")) for path in histories]
+        columns = ("step", "split", "epoch")
+        read = [read_made_table(path, columns, texts=("split",)) for path in histories]
         mean_history(read).to_csv(partial, index=False)
     with replacing(figures) as partial:
         partial.write_text(json.dumps({"seeds": list(seeds), **mean_figures(found)}, indent=1))
@@ -45,6 +47,16 @@ def summarise(
     ]
     with replacing(table) as partial:
         pd.DataFrame(rows).to_csv(partial, index=False, float_format="%.6g")
+
+
+def _figures(path: str | Path) -> dict[str, Any]:
+    """Figures of one seed, checked to be such."""
+    found = read_made_json(path, (*FIGURES, "val"))
+    kinds = {**dict.fromkeys(FIGURES, int | float | None), "val": Mapping}
+    for name, kind in kinds.items():
+        if not isinstance(found[name], kind):
+            raise StoreError(f"{path}: {name} is {found[name]!r}, which no training writes: {MEND}")
+    return found
 
 
 def mean_history(histories: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -33,14 +33,18 @@ def add_singles(metrics: str | Path, singles: Sequence[str | Path]) -> None:
     if not singles:
         return
     rows = pd.concat([_of_seed(Path(path)) for path in singles], ignore_index=True)
+    if rows.empty:
+        return
     means = pd.DataFrame(_means(rows), columns=COLUMNS)
     own = _read(Path(metrics))
     write_table(metrics, pd.concat([own, rows, means], ignore_index=True)[COLUMNS])
 
 
 def _read(path: Path) -> pd.DataFrame:
-    return read_made_table(path, keep_default_na=False, na_values={"value": [""], "ci_low": [""],
-                                                               "ci_high": [""]})  # fmt: skip
+    values = ("value", "ci_low", "ci_high")
+    texts = [name for name in COLUMNS if name not in values]
+    empty = {name: [""] for name in values}
+    return read_made_table(path, COLUMNS, texts=texts, keep_default_na=False, na_values=empty)
 
 
 def _of_seed(path: Path) -> pd.DataFrame:

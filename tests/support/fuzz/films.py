@@ -105,6 +105,9 @@ MPEG4 = {"codec": "mpeg4", "audio_codec": "mp2"}
 MP4 = mixture((3, change_box), (2, BYTES))
 RIFF = mixture((3, change_chunk), (2, BYTES))
 PACKETS = mixture((3, change_packets), (2, BYTES))
+FLV = {"codec": "flv1", "audio_codec": "pcm_s16le"}
+MPEG2 = {"codec": "mpeg2video", "audio_codec": "mp2"}
+VP8 = {"codec": "libvpx", "audio_codec": "libopus"}
 SOUND = {"codec": ""}
 KINDS = [
     _kind("mp4", MP4, (".mp4", {}), (".mov", {}), (".mp4", MPEG4), weight=8),
@@ -112,11 +115,9 @@ KINDS = [
         "fragments", MP4, (".mp4", {"options": {"movflags": "frag_keyframe+empty_moov"}}), weight=2
     ),
     _kind("mkv", mixture((1, BYTES)), (".mkv", {}), (".mkv", MPEG4), weight=5),
-    _kind("ts", PACKETS, (".ts", {}), (".ts", {**MPEG4, "codec": "mpeg2video"}), weight=5),
+    _kind("ts", PACKETS, (".ts", {}), (".ts", MPEG2), weight=5),
     _kind("avi", RIFF, (".avi", MPEG4), (".avi", {}), weight=5),
-    _kind(
-        "raw", mixture((1, BYTES)), (".h264", {"audio_codec": "", "container": "h264"}), weight=1
-    ),
+    _kind("other", mixture((1, BYTES)), (".flv", FLV), (".mpg", MPEG2), (".webm", VP8), weight=3),
     Kind(
         "wav",
         maker((".wav", {**SOUND, "audio_codec": "pcm_s16le"})),

@@ -32,7 +32,7 @@ from tests.support.fuzz.kinds import Kind
 # needs less than a tenth of that.
 CPU_S = 10
 # For what waits without computing.
-WALL_S = 60
+WALL_S = 120
 MEMORY = 2**30
 WRITTEN = 64 * 2**20
 LONGEST = 1100
@@ -226,6 +226,7 @@ def _work(
         faulthandler.register(signal.SIGXCPU, dump, all_threads=False, chain=True)
         for name, number in cases:
             kind, good = kinds[name], folder / "good" / name
+            _limit()
             try:
                 file = kind.mutated(number, good, scratch)
             except Exception:

@@ -306,6 +306,6 @@ KINDS = [
         once((1, change_json)),
         read_settings,
         6,
-        named=r"config key|runs table|scans table|[a-z]+/[a-z_]+",
+        named=r"config key|(runs|scans) table|[a-z]+/[a-z_]+|in the configuration",
     ),
 ]

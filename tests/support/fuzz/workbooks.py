@@ -35,9 +35,9 @@ def change_parts(rng: Random, data: bytes) -> bytes:
 
 def _packed(rng: Random, parts: Parts) -> bytes:
     out = io.BytesIO()
-    method = rng.choice(
-        [zipfile.ZIP_DEFLATED] * 8 + [zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
-    )
+    methods = [zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+    large = sum(map(len, parts.values())) > 2**20
+    method = rng.choice([zipfile.ZIP_DEFLATED] * (1 if large else 8) + methods * (not large))
     with zipfile.ZipFile(out, "w", method) as book:
         for name, part in parts.items():
             # Of a fixed date, so that a mutation is the same on any day.

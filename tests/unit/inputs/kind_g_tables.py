@@ -227,6 +227,15 @@ def _(folder):
     assert texts(written(folder, tabs, "a.tsv")) == ["one; two", 'say "hi"', "three lines here"]
 
 
+@KIND.read("tables whose last column is often empty, with commas or semicolons in every sentence")
+def _(folder):
+    rows = "".join(f"{k}\t1\tone, two\t{'Ann' if k % 2 else ''}\n" for k in range(8))
+    tabs = "onset\tduration\ttext\tspeaker\n" + rows
+    assert texts(written(folder, tabs, "a.tsv"), 8) == ["one, two"] * 8
+    commas = tabs.replace(",", ";").replace("\t", ",")
+    assert texts(written(folder, commas, "a.csv"), 8) == ["one; two"] * 8
+
+
 @KIND.read("quotation marks that are letters, in tables that do not quote")
 def _(folder):
     rows = ["start\tend\ttext", '0\t1\t"Hello," she said', '1\t2\t"open', '2\t3\t5" tall']
