@@ -44,6 +44,8 @@ def read_bytes(path: str | Path, purpose: Purpose) -> bytes:
     """
     path = Path(path)
     try:
+        if path.is_fifo() or path.is_char_device():
+            raise purpose.error(f"{path}: is no file that can be read twice: {purpose.named_in}")
         with path.open("rb") as handle:
             data = handle.read(MOST_BYTES + 1)
     except FileNotFoundError as error:

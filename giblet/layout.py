@@ -65,7 +65,7 @@ def lay_out(
             f"{path}: holds no rows below a header: name a table with {purpose.holds}"
         )
     number, cells = filled[at]
-    header = [as_text(cell).strip("\ufeff\u200b").strip() for cell in cells]
+    header = [" ".join(as_text(cell).strip("\ufeff\u200b ").splitlines()) for cell in cells]
     header = ["" if re.fullmatch(r"Unnamed: \d+", name) else name for name in header]
     stated = len(header)
     while header and not header[-1]:

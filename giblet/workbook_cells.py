@@ -17,7 +17,9 @@ from giblet.sheets import Purpose, Shown, Unreadable
 ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 WHOLE = re.compile(r"-?\d{1,15}")
 # Formats that show a whole number with leading zeros or letters: 000, "sub-"00, \r0.
-PADDED = re.compile(r'((?:"[^"]*"|\\.|[-_ ])*)(0+)((?:"[^"]*"|\\.)*)')
+PADDED = re.compile(r'((?:"[^"]*"|\\.|[- ])*)(0+)((?:"[^"]*"|\\.)*)')
+# Dates and times of East Asian Excel, whose formats depend on the language and are not in the file.
+EAST_ASIAN = (*range(27, 37), *range(50, 59))
 NOT_CALCULATED = (
     "holds a formula whose value was never calculated: open the workbook in Excel or LibreOffice "
     "and save it, or paste the values"
@@ -98,7 +100,7 @@ def kinds_of(source: IO[bytes]) -> list[str]:
     """What each cell style of a workbook makes of a number; see :class:`Formats`."""
     from openpyxl.styles.numbers import BUILTIN_FORMATS
 
-    codes = dict(BUILTIN_FORMATS)
+    codes = {**BUILTIN_FORMATS, **dict.fromkeys(EAST_ASIAN, "yyyy-mm-dd")}
     found: list[str] = []
     for element in elements(source, "numFmts", "cellXfs"):
         if local(element.tag) == "numFmts":

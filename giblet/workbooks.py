@@ -7,8 +7,6 @@ sheet's ``dimension``) is not believed, empty cells take no memory, and what onl
 
 from __future__ import annotations
 
-import datetime
-import posixpath
 import re
 import struct
 import zipfile
@@ -19,16 +17,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from xml.etree import ElementTree
 
 from giblet import notices
 from giblet.sheets import IsHeader, Numbered, Purpose, as_text, column_letters, is_blank
-from giblet.workbook_cells import Cells, Formats, elements, kinds_of, local, strings_of
+from giblet.workbook_cells import Cells, elements, local
+from giblet.workbook_parts import Listed, Parts
 
-# Excel's own bounds, and more than any table of a study unpacks to.
+# Excel's own bounds, and more cells than any table of a study has.
 MOST_ROWS, MOST_COLUMNS = 1_048_576, 16_384
-MOST_CELLS, MOST_BYTES = 5_000_000, 200 * 2**20
+MOST_CELLS = 5_000_000
 # Rows at the top of a sheet that show what it holds.
 LOOKED_AT = 30
 REFERENCE = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})")
@@ -46,15 +45,6 @@ class BookRows:
 
     rows: Numbered
     grouped: frozenset[int]
-
-
-@dataclass(frozen=True)
-class _Listed:
-    """A sheet as the workbook lists it; `part` is "" for a chart."""
-
-    name: str
-    part: str
-    hidden: bool
 
 
 def read_book(
@@ -86,87 +76,14 @@ def read_book(
 
 
 class _Book:
-    """The parts of an open workbook."""
+    """Sheets of an open workbook, and what their cells hold."""
 
     def __init__(self, path: Path, purpose: Purpose, archive: zipfile.ZipFile) -> None:
         self.path = path
         self.purpose = purpose
-        self.archive = archive
-        # Some programs write "\\" into the names, or another letter case than they refer to.
-        self.parts = {
-            info.filename.replace("\\", "/").lower().lstrip("/"): info
-            for info in archive.infolist()
-        }
-        self.opened: dict[str, int] = {}
-        main = _target(self._related("")["officedocument"][0], "") if self._has_rels("") else ""
-        self.main = main if main in self.parts else "xl/workbook.xml"
-        self.sheets, formats = self._contents()
-        self.cells = Cells(str(path), purpose, self._strings(), formats)
-
-    def open(self, part: str) -> IO[bytes]:
-        """A part of the archive, within the bound of what is unpacked."""
-        info = self.parts[part]
-        self.opened[part] = info.file_size
-        if sum(self.opened.values()) > MOST_BYTES:
-            raise self.purpose.error(
-                f"{self.path}: unpacks to more than {MOST_BYTES // 2**20} MB, more than a table "
-                "of a study can be: copy the table into a new workbook, or save it as CSV"
-            )
-        return self.archive.open(info)
-
-    def _has_rels(self, part: str) -> bool:
-        return _rels(part) in self.parts
-
-    def _related(self, part: str) -> dict[str, list[str]]:
-        """Targets of a part's relations by the last word of their types, and by their ids."""
-        found: dict[str, list[str]] = {}
-        if not self._has_rels(part):
-            return found
-        with self.open(_rels(part)) as source:
-            for element in elements(source, "Relationship"):
-                if element.get("TargetMode") == "External":
-                    continue
-                target = element.get("Target", "")
-                word = element.get("Type", "").rpartition("/")[2].lower()
-                found.setdefault(word, []).append(target)
-                found.setdefault(f"#{element.get('Id')}", []).extend((target, word))
-        return found
-
-    def _contents(self) -> tuple[list[_Listed], Formats]:
-        """Sheets in the order of their tabs, and what concerns numbers."""
-        related = self._related(self.main)
-        sheets: list[_Listed] = []
-        epoch, recalculated = Formats.epoch, False
-        with self.open(self.main) as source:
-            for element in elements(source, "workbookPr", "sheet", "calcPr"):
-                name = local(element.tag)
-                if name == "sheet":
-                    sheets.append(self._listed(element, related))
-                elif name == "calcPr":
-                    recalculated = element.get("fullCalcOnLoad") in ("1", "true")
-                elif element.get("date1904") in ("1", "true"):
-                    epoch = datetime.datetime(1904, 1, 1)
-        styles = [_target(part, self.main) for part in related.get("styles", ["styles.xml"])]
-        kinds: list[str] = []
-        if styles[0] in self.parts:
-            with self.open(styles[0]) as source:
-                kinds = kinds_of(source)
-        return sheets, Formats(kinds, epoch, recalculated)
-
-    def _listed(self, element: ElementTree.Element, related: dict[str, list[str]]) -> _Listed:
-        key = next((v for k, v in element.attrib.items() if local(k) == "id"), "")
-        target, word = related.get(f"#{key}", ["", ""])[:2]
-        part = _target(target, self.main) if word == "worksheet" else ""
-        hidden = element.get("state", "visible") != "visible"
-        return _Listed(element.get("name", ""), part, hidden)
-
-    def _strings(self) -> list[str]:
-        names = self._related(self.main).get("sharedstrings", ["sharedStrings.xml"])
-        part = _target(names[0], self.main)
-        if part not in self.parts:
-            return []
-        with self.open(part) as source:
-            return strings_of(source)
+        self.parts = Parts(path, purpose, archive)
+        self.sheets = self.parts.sheets
+        self.cells = Cells(str(path), purpose, self.parts.strings, self.parts.formats)
 
     def chosen(self, name: str | None, is_header: IsHeader | None) -> BookRows:
         """Rows of the sheet named, or of the one that holds a table."""
@@ -195,7 +112,7 @@ class _Book:
             )
         return self._rows(tables[0])
 
-    def _named(self, name: str) -> _Listed:
+    def _named(self, name: str) -> Listed:
         for sheet in self.sheets:
             if sheet.name == name and sheet.part:
                 return sheet
@@ -204,7 +121,7 @@ class _Book:
             f"{self.path}: has no sheet {name!r}; it has {names}: correct {self.purpose.sheet_key}"
         )
 
-    def _rank(self, sheet: _Listed, is_header: IsHeader | None) -> int:
+    def _rank(self, sheet: Listed, is_header: IsHeader | None) -> int:
         """2 for a sheet with the header looked for, 1 for one with rows of several cells."""
         wide = 0
         for count, (_, cells, _) in enumerate(self._sparse(sheet), 1):
@@ -216,7 +133,7 @@ class _Book:
                 break
         return int(wide > 1)
 
-    def _rows(self, sheet: _Listed) -> BookRows:
+    def _rows(self, sheet: Listed) -> BookRows:
         merged: list[tuple[int, int, int, int]] = []
         hidden: list[int] = []
         self.cells.doubtful.clear()
@@ -250,11 +167,11 @@ class _Book:
         return BookRows(rows, frozenset(top for top, left, _, right in merged if right > left))
 
     def _sparse(
-        self, sheet: _Listed, merged: list[tuple[int, int, int, int]] | None = None
+        self, sheet: Listed, merged: list[tuple[int, int, int, int]] | None = None
     ) -> Iterator[tuple[int, dict[int, Any], bool]]:
         """Rows with content: number, cells by the number of their column, whether hidden."""
         number = 0
-        with self.open(sheet.part) as source:
+        with self.parts.open(sheet.part) as source:
             for element in elements(source, "row", "mergeCell"):
                 if local(element.tag) == "mergeCell":
                     if merged is not None:
@@ -281,19 +198,6 @@ class _Book:
             if not is_blank(value):
                 cells[column] = value
         return cells
-
-
-def _rels(part: str) -> str:
-    folder, name = posixpath.split(part)
-    return posixpath.join(folder, "_rels", f"{name}.rels")
-
-
-def _target(target: str, of: str) -> str:
-    """Name of the part that a relation of another part points to."""
-    target = target.replace("\\", "/")
-    if not target.startswith("/"):
-        target = posixpath.join("/", posixpath.dirname(of), target)
-    return posixpath.normpath(target).lstrip("/").lower()
 
 
 def _reference(text: str) -> tuple[int, int]:

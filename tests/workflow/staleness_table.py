@@ -542,6 +542,7 @@ MODULES = {
     "giblet.numerals": {"brain_run", "brain_space", "stimulus_text"},
     "giblet.sheets": {"brain_run", "brain_space", "stimulus_text"},
     "giblet.workbooks": {"brain_run", "brain_space", "stimulus_text"},
+    "giblet.workbook_parts": {"brain_run", "brain_space", "stimulus_text"},
     "giblet.workbook_cells": {"brain_run", "brain_space", "stimulus_text"},
     "giblet.cli.compare": set(),
     "giblet.cli.logs": set(),
