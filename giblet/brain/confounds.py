@@ -31,6 +31,8 @@ def load_confounds(
     first_volume: int,
     n_volumes: int,
     n_in_file: int,
+    missing: NDArray[np.bool_] | None = None,
+    measured: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float64]:
     """Confounds of a run.
 
@@ -40,6 +42,10 @@ def load_confounds(
     columns : names or patterns (``rot_*``) of the columns to take
     first_volume, n_volumes : the run within its scan
     n_in_file : volumes in the scan's file; a table this long is cut to the run
+    missing : volumes of the file that are not there, of shape (n_in_file,), for which a table
+        may have no row
+    measured : volumes of the run that are measurements, of shape (n_volumes,); of the others
+        nothing is asked, and their values are 0
 
     Returns
     -------
@@ -60,14 +66,18 @@ def load_confounds(
             f"{path} row {sheet.blank[0]}: is empty ({len(sheet.blank)} such rows): a confounds "
             "table needs one row per volume; delete the empty rows, or write n/a"
         )
-    if n_rows not in (n_volumes, n_in_file):
+    # The run's volumes that have a row, and their rows.
+    asked = np.arange(n_volumes)
+    rows = asked if n_rows == n_volumes else asked + first_volume
+    if missing is not None and missing.any() and n_rows == n_in_file - missing.sum():
+        asked = np.flatnonzero(~missing[first_volume : first_volume + n_volumes])
+        rows = np.cumsum(~missing)[first_volume + asked] - 1
+    elif n_rows not in (n_volumes, n_in_file):
         raise BrainError(
             f"{path}: has {n_rows} rows, the run {n_volumes} volumes"
             + (f" of {n_in_file} in its file" if n_in_file != n_volumes else "")
             + ": a confounds table needs one row per volume of the run or of its file"
         )
-    first = 0 if n_rows == n_volumes else first_volume
-    rows = slice(first, first + n_volumes)
     values = np.empty((n_rows, len(chosen)))
     for column, index in enumerate(chosen):
         values[:, column] = numbers(
@@ -76,8 +86,12 @@ def load_confounds(
     _warn_of_constant(sheet, chosen, values)
     if n_rows > 1:
         values[0] = np.where(np.isnan(values[0]), values[1], values[0])
-    _refuse_unusable(sheet, chosen, values, rows)
-    return values[rows]
+    if measured is not None:
+        rows, asked = rows[measured[asked]], asked[measured[asked]]
+    _refuse_unusable(sheet, chosen, values[rows], rows, asked)
+    found = np.zeros((n_volumes, len(chosen)))
+    found[asked] = values[rows]
+    return found
 
 
 def _names_any(names: Sequence[str], columns: Sequence[str]) -> bool:
@@ -127,10 +141,14 @@ def _warn_of_constant(sheet: Sheet, chosen: Sequence[int], values: NDArray[np.fl
 
 
 def _refuse_unusable(
-    sheet: Sheet, chosen: Sequence[int], values: NDArray[np.float64], rows: slice
+    sheet: Sheet,
+    chosen: Sequence[int],
+    values: NDArray[np.float64],
+    rows: NDArray[np.intp],
+    volumes: NDArray[np.intp],
 ) -> None:
-    """Refuse missing and huge values among the rows of the run."""
-    missing = np.isnan(values[rows])
+    """Refuse missing and huge values of volumes of the run, which stand in some rows."""
+    missing = np.isnan(values)
     for column in np.flatnonzero(missing.any(axis=0)):
         name = sheet.header[chosen[int(column)]]
         if missing[:, column].all():
@@ -138,17 +156,17 @@ def _refuse_unusable(
                 f"{sheet.path}: column {name!r} has no value in any row of the run: leave it out "
                 "of brain/confound_columns"
             )
-        volume = int(missing[:, column].argmax())
+        at = int(missing[:, column].argmax())
         raise BrainError(
-            f"{sheet.path} row {sheet.rows[rows.start + volume][0]}: column {name!r} has no value "
-            f"for volume {volume} of the run: only a first row may be empty; fill it in, or leave "
-            "the column out of brain/confound_columns"
+            f"{sheet.path} row {sheet.rows[rows[at]][0]}: column {name!r} has no value "
+            f"for volume {volumes[at]} of the run: only a first row may be empty; fill it in, or "
+            "leave the column out of brain/confound_columns"
         )
-    huge = np.argwhere(np.abs(values[rows]) > LARGEST)
+    huge = np.argwhere(np.abs(values) > LARGEST)
     if len(huge):
-        volume, column = huge[0]
+        at, column = huge[0]
         raise BrainError(
-            f"{sheet.path} row {sheet.rows[rows.start + volume][0]}: column "
-            f"{sheet.header[chosen[int(column)]]!r} holds {values[rows][volume, column]:g}, which "
+            f"{sheet.path} row {sheet.rows[rows[at]][0]}: column "
+            f"{sheet.header[chosen[int(column)]]!r} holds {values[at, column]:g}, which "
             "is no measurement: correct it"
         )

@@ -1,13 +1,12 @@
-"""Which volumes of a run are measurements, and which of them look odd.
+"""Which volumes of a run are measurements.
 
 A volume that is empty, missing, or the one before once more, measured nothing: it is marked, and
-cleaning does not look at it. A volume that only looks odd (a jump, a first one that is brighter)
-is used as it is, and said.
+cleaning does not look at it. What only looks odd is said by :mod:`giblet.brain.oddities`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,23 +14,12 @@ from numpy.typing import NDArray
 
 # A volume in which fewer than this share of the usual voxels hold anything is empty.
 EMPTY_SHARE = 0.5
-# One that lacks more than this share lost slices, or was moved out of the field of view.
-LACKING_SHARE = 0.1
 # Among fewer voxels (parcels) a zero, or the same value again, may be chance.
 LEAST_VOXELS = 10
-# Standard deviations in one median absolute deviation, of normal values.
-MAD = 1.4826
-# A jump is this many times the usual change from volume to volume, and so many deviations.
-JUMP_TIMES, JUMP_DEVIATIONS = 3.0, 10.0
-# A step stays; medians over so many volumes on either side tell.
-STEP_SHARE, STEP_DEVIATIONS, STEP_VOLUMES = 0.1, 8.0, 10
-# First volumes before the steady state are brighter by so much; the longest take 10 volumes.
-BRIGHT_SHARE, BRIGHT_REST_SHARE, BRIGHT_DEVIATIONS, MOST_BRIGHT = 0.05, 0.02, 6.0, 10
-# Fewest volumes to judge by.
-LEAST_VOLUMES = 12
-# Share of values at the largest whole number, and bits of analogue-to-digital converters.
-TOP_SHARE = 1e-3
-TOP_BITS = (8, 10, 12, 14, 15, 16, 31, 32)
+# Values of which more than this share is negative stand around 0.
+AROUND_0_SHARE = 0.01
+# Bits of analogue-to-digital converters and of the numbers in files.
+TOP_BITS = (8, 12, 14, 15, 16, 31, 32)
 # A change by this share of all that an integer can hold is one that went round.
 WRAP_SHARE = 0.9
 
@@ -95,192 +83,59 @@ def survey(
     """Look at each volume of a run, a row of `values` (n_volumes, n_voxels)."""
     n_volumes, n_voxels = values.shape
     few = n_voxels < LEAST_VOXELS
-    zero_is_empty = not (few and bool((values < 0).any()))
-    n_filled, n_wrapped = np.zeros((2, n_volumes), np.int64)
+    n_finite, n_filled, n_below, n_wrapped = np.zeros((4, n_volumes), np.int64)
     same = np.zeros(n_volumes, bool)
     mean, change = np.full((2, n_volumes), np.nan)
     before = None
     for t, row in enumerate(values):
         finite = np.isfinite(row)
-        whole = bool(finite.all())
-        n_filled[t] = np.count_nonzero(finite & (row != 0) if zero_is_empty else finite)
-        if n_filled[t]:
-            mean[t] = row.mean(dtype=np.float64) if whole else row[finite].mean(dtype=np.float64)
+        row_values = row if finite.all() else row[finite]
+        n_finite[t] = len(row_values)
+        n_filled[t] = np.count_nonzero(row_values)
+        n_below[t] = np.count_nonzero(row_values < 0)
+        if len(row_values):
+            mean[t] = row_values.mean(dtype=np.float64)
         if before is not None:
-            with np.errstate(invalid="ignore", over="ignore"):
-                step = row - before
-            step = step if whole and np.isfinite(step).all() else step[np.isfinite(step)]
+            step = _step(row, before)
             same[t] = not few and n_filled[t] > 0 and _same(row, before, step)
-            if len(step):
-                change[t] = np.sqrt(np.dot(step, step) / len(step))
+            change[t] = _root_mean_square(step)
             if full_scale is not None:
                 n_wrapped[t] = np.count_nonzero(np.abs(step) > WRAP_SHARE * full_scale.width())
         before = row
     gone = np.zeros(n_volumes, bool) if missing is None else missing
-    usual = max(1, int(n_filled.max(initial=0)))
-    empty = (n_filled < EMPTY_SHARE * usual) & ~gone
-    lacking = np.zeros(n_volumes) if few or not n_filled.any() else 1 - n_filled / usual
+    # Where values stand on either side of 0, it is a value as any other.
+    around_0 = n_below.sum() > AROUND_0_SHARE * n_finite.sum()
+    n_holding = n_finite if around_0 else n_filled
+    usual = max(1, int(n_holding.max(initial=0)))
+    empty = n_holding < EMPTY_SHARE * usual
+    if not few:
+        empty |= n_filled == 0
+    empty &= ~gone
+    lacking = np.zeros(n_volumes) if few or not n_filled.any() else 1 - n_holding / usual
     found = Survey(gone, empty, same & ~empty & ~gone, lacking, mean, change, n_wrapped)
     unmeasured = gone | empty
-    change[unmeasured] = np.nan
+    change[unmeasured | found.repeats] = np.nan
     change[1:][unmeasured[:-1]] = np.nan
-    change[found.repeats] = np.nan
     return found
+
+
+def _step(row: NDArray[np.float32], before: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Difference of two volumes, of the voxels that have one."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        step = row - before
+    finite = np.isfinite(step)
+    return step if finite.all() else step[finite]
+
+
+def _root_mean_square(step: NDArray[np.float32]) -> float:
+    with np.errstate(over="ignore"):
+        square = float(np.dot(step, step)) / max(1, len(step))
+    return float(np.sqrt(square)) if len(step) and np.isfinite(square) else np.nan
 
 
 def _same(row: NDArray[np.float32], before: NDArray[np.float32], step: NDArray[np.float32]) -> bool:
     """Whether a volume is the one before once more."""
     return not step.any() and np.array_equal(row, before, equal_nan=True)
-
-
-def remarks(
-    name: str,
-    found: Survey,
-    values: NDArray[np.float32],
-    first: int = 0,
-    full_scale: FullScale | None = None,
-) -> Iterator[str]:
-    """What is to be said of a run's volumes, numbered as in its file.
-
-    Parameters
-    ----------
-    first : number of the run's first volume in its file
-    """
-    yield from _no_measurements(name, found, first)
-    measured = np.flatnonzero(found.measured)
-    if len(measured) < LEAST_VOLUMES:
-        return
-    n_bright, bright = _bright_start(found.mean[measured])
-    if n_bright:
-        yield (
-            f"{name}: the first {n_bright} volume(s) are up to {bright:.0%} brighter than the "
-            f"rest, as before the steady state of magnetisation: start at first_volume "
-            f"{first + int(measured[n_bright])} in the scans table (and shift the film's onset by "
-            "as many TRs)"
-        )
-    steps = _steps(found.mean[measured])
-    for at, low, high in steps:
-        yield (
-            f"{name}: the mean over voxels goes from {low:.4g} to {high:.4g} at volume "
-            f"{first + int(measured[at])} and stays there, as when two scans or two scalings were "
-            "joined: check the scan, or cut it with first_volume and n_volumes"
-        )
-    known = {int(measured[at]) for at, _, _ in steps}
-    jumps, times = _jumps(found.change, {*known, *map(int, measured[: n_bright + 1])})
-    if jumps:
-        yield (
-            f"{name}: {len(jumps)} volume(s) differ abruptly from the one before (volumes "
-            f"{spans([first + t for t in jumps])}; the change is up to {times:.3g} times the "
-            "usual one), as when the head moves: they are used; add regressors for them to "
-            "brain/confound_columns if the preprocessing wrote some (motion_outlier*)"
-        )
-    lacking = [int(t) for t in measured if found.lacking[t] > LACKING_SHARE]
-    if lacking:
-        yield (
-            f"{name}: in {len(lacking)} volume(s) up to {found.lacking[lacking].max():.0%} of the "
-            f"voxels are empty that others fill (volumes {spans([first + t for t in lacking])}): "
-            "slices may be lost, or the head outside the field of view; check the scan"
-        )
-    yield from _full_integers(name, found, values, full_scale)
-
-
-def _no_measurements(name: str, found: Survey, first: int) -> Iterator[str]:
-    measured = found.measured
-    if measured.all():
-        return
-    kinds = (
-        (found.empty, "empty (0 or missing in all or most voxels)"),
-        (found.repeats, "the volume before once more, to the last digit"),
-    )
-    parts = [
-        f"{spans([first + int(t) for t in np.flatnonzero(which)])} are {what}"
-        for which, what in kinds
-        if which.any()
-    ]
-    if not parts:
-        return
-    n = int((found.empty | found.repeats).sum())
-    yield (
-        f"{name}: {n} of {len(measured)} volumes are no measurement: volumes "
-        f"{', volumes '.join(parts)}; they are marked as not measured and left out of cleaning: "
-        "correct the scan, or cut it with first_volume and n_volumes"
-    )
-
-
-def _bright_start(mean: NDArray[np.float64]) -> tuple[int, float]:
-    """How many first volumes are brighter than the rest, and by which share at most."""
-    level = float(np.median(mean))
-    if level <= 0:
-        return 0, 0.0
-    above = mean - level
-    spread = MAD * float(np.median(np.abs(above)))
-    if above[0] <= max(BRIGHT_SHARE * level, BRIGHT_DEVIATIONS * spread):
-        return 0, 0.0
-    still = above > max(BRIGHT_REST_SHARE * level, BRIGHT_DEVIATIONS * spread)
-    n = int(np.argmin(still)) if not still.all() else len(still)
-    return (n, float(above[0] / level)) if n <= min(MOST_BRIGHT, len(mean) // 4) else (0, 0.0)
-
-
-def _steps(mean: NDArray[np.float64]) -> list[tuple[int, float, float]]:
-    """Where the mean goes to another level and stays: first volume, level before, level after."""
-    change = np.abs(np.diff(mean))
-    usual = float(np.median(change))
-    level = float(np.median(np.abs(mean)))
-    sudden = np.flatnonzero(change > max(STEP_DEVIATIONS * usual, STEP_SHARE / 2 * level)) + 1
-    found = []
-    for at in sudden:
-        before, after = mean[max(0, at - STEP_VOLUMES) : at], mean[at : at + STEP_VOLUMES]
-        if min(len(before), len(after)) < STEP_VOLUMES // 2:
-            continue
-        low, high = float(np.median(before)), float(np.median(after))
-        rest = np.concatenate([before - low, after - high])
-        spread = MAD * float(np.median(np.abs(rest)))
-        if abs(high - low) > max(STEP_SHARE * level, STEP_DEVIATIONS * spread):
-            found.append((int(at), low, high))
-    return found
-
-
-def _jumps(change: NDArray[np.float64], known: set[int]) -> tuple[list[int], float]:
-    """Volumes that differ abruptly from the one before, and how many times the usual at most."""
-    finite = change[np.isfinite(change)]
-    usual = float(np.median(finite)) if len(finite) else 0.0
-    if usual <= 0:
-        return [], 0.0
-    spread = MAD * float(np.median(np.abs(finite - usual)))
-    with np.errstate(invalid="ignore"):
-        abrupt = (change > JUMP_TIMES * usual) & (change - usual > JUMP_DEVIATIONS * spread)
-    found: list[int] = []
-    for t in map(int, np.flatnonzero(abrupt)):
-        # The way back from a volume that stood out is no other one.
-        if t not in known and (t - 1) not in found and (t - 1) not in known:
-            found.append(t)
-    return found, float(np.nanmax(change[found]) / usual) if found else 0.0
-
-
-def _full_integers(
-    name: str, found: Survey, values: NDArray[np.float32], full_scale: FullScale | None
-) -> Iterator[str]:
-    if full_scale is None:
-        return
-    wrapped = np.flatnonzero(found.n_wrapped > TOP_SHARE * values.shape[1])
-    if len(wrapped):
-        yield (
-            f"{name}: {int(found.n_wrapped.sum())} values change by nearly the whole range of "
-            f"{full_scale.dtype.name} from one volume to the next, as when numbers too large for "
-            "it go round: export the scan as float32"
-        )
-    peak = float(np.nanmax(values, initial=-np.inf))
-    for number, value in full_scale.tops().items():
-        if not np.isclose(peak, value, rtol=1e-6, atol=0):
-            continue
-        at_top = values == np.float32(peak)
-        if at_top.sum() > TOP_SHARE * values.size:
-            yield (
-                f"{name}: {int(at_top.sum())} values in {int(at_top.any(axis=0).sum())} voxels "
-                f"are {number:,}, the largest that {full_scale.dtype.name} or the scanner's "
-                "converter holds: they were cut off there; export the scan as float32, or mask "
-                "these voxels out"
-            )
 
 
 def spans(numbers: Sequence[int], most: int = 8) -> str:

@@ -19,7 +19,8 @@ from giblet.brain.clean import Quality, clean_in_place, regressors
 from giblet.brain.confounds import load_confounds
 from giblet.brain.grid import Grid, require_same_grid
 from giblet.brain.mask import load_mask
-from giblet.brain.measured import FullScale, remarks, survey
+from giblet.brain.measured import FullScale, survey
+from giblet.brain.oddities import remarks
 from giblet.brain.parcels import open_parcels, require_same_labels
 from giblet.brain.resample import smooth, to_grid
 from giblet.brain.scans import Scan, open_scan, require_tr, volume_range
@@ -100,6 +101,8 @@ def make_run(
     else:
         source = parcel_source(bold[0], space, parcels_dataset, smoothing_fwhm_mm)
     first, count = volume_range(source.name, source.n_volumes, first_volume, n_volumes)
+    values = read_values(source, first, count)
+    measured = say_measured(source, values, first)
     nuisance = None
     if confounds and confound_columns:
         nuisance = load_confounds(
@@ -108,9 +111,9 @@ def make_run(
             first_volume=first,
             n_volumes=count,
             n_in_file=source.n_volumes,
+            missing=source.missing,
+            measured=measured,
         )
-    values = read_values(source, first, count)
-    measured = say_measured(source, values, first)
     design = regressors(
         count,
         float(as_fraction(tr_s, "tr_s")),

@@ -525,6 +525,7 @@ MODULES = {
     "giblet.brain.mask": {"brain_run", "brain_space"},
     "giblet.brain.measured": {"brain_run", "brain_space"},
     "giblet.brain.names": {"brain_run", "brain_space"},
+    "giblet.brain.oddities": {"brain_run"},
     "giblet.brain.parcels": {"brain_run", "brain_space"},
     "giblet.brain.parcels_hdf5": {"brain_run", "brain_space"},
     "giblet.brain.parcels_table": {"brain_run", "brain_space"},

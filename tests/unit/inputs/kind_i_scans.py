@@ -3,6 +3,7 @@
 import gzip
 import json
 
+import h5py
 import numpy as np
 
 from tests.support.bad_inputs import Kind
@@ -429,3 +430,43 @@ def _(folder):
 )
 def _(folder):
     kept(values_of(folder, beside(folder, NumberOfVolumes=80)), ROWS)
+
+
+# Confounds of volumes that are not there
+
+
+def with_confounds(folder, rows):
+    """A series without its volume 17, and a table; the response follows the confound."""
+    slow = np.random.default_rng(3).standard_normal(N)
+    series(folder / "spm", (DATA + 30 * slow).astype(np.float32))
+    (folder / "spm" / "vol_0017.nii").unlink()
+    cells = ["n/a" if k == 16 else repr(float(slow[k])) for k in range(N)]
+    cells = cells if rows == N else cells[:16] + cells[17:]
+    (folder / "confounds.tsv").write_text("\n".join(["csf", *cells]) + "\n")
+    study = BrainStudy(folder)
+    study.space(mask=study.mask(np.ones(DATA.shape[:3], bool)))
+    out = study.run(
+        *sorted((folder / "spm").iterdir()),
+        confounds=folder / "confounds.tsv",
+        confound_columns=["csf"],
+        high_pass_hz=0,
+    )
+    there = np.setdiff1d(np.arange(N), 16)
+    with h5py.File(out) as file:
+        bold = file["bold"][:]
+    assert not bold[16].any()
+    assert np.abs(np.corrcoef(bold[there].T, slow[there])[-1, :-1]).max() < 1e-3
+
+
+@KIND.warned(
+    "confounds without a value for a volume that is missing", "…1 of 60 volumes are missing…"
+)
+def _(folder):
+    with_confounds(folder, N)
+
+
+@KIND.warned(
+    "confounds without a row for a volume that is missing", "…1 of 60 volumes are missing…"
+)
+def _(folder):
+    with_confounds(folder, N - 1)
