@@ -17,10 +17,7 @@ wildcard_constraints:
 
 
 # A setting of a job's training, by name.
-OF_TRAINING = {
-    name: lookup(dpath=f"{{ablation}}/{{variant}}/{{number}}/{name}", within=PLANS)
-    for name in TRAINING
-}
+OF_TRAINING = {name: of_training(PLANS, name) for name in TRAINING}
 # ablation -> scores of its networks; those that the others are held against come first.
 NETWORKS = {
     name: expand(

@@ -88,6 +88,16 @@ def of_scan(column):
     return lookup(dpath=f"{{subject}}/{{run}}/{column}", within=SCAN_ROWS)
 
 
+def of_training(plans, name):
+    """Param: a setting of the job's own training; `lookup` would walk all of them for each."""
+
+    def setting(wildcards):
+        variants = plans[wildcards.ablation]
+        return variants[wildcards.variant][wildcards.number][name]
+
+    return setting
+
+
 def per_run(pattern):
     """Paths for every run of the study."""
     return expand(pattern, run=RUN_NAMES)
