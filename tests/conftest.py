@@ -29,8 +29,6 @@ TOGETHER = (
     "tests/unit/compare/",
     "tests/unit/validate/test_validate_scored_",
 )
-# Many tests that share a run of Snakemake with all others: each on any worker.
-APART = "tests/workflow/test_staleness.py"
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -47,8 +45,6 @@ def pytest_xdist_make_scheduler(config, log):
     class ByPlace(LoadGroupScheduling):
         def _split_scope(self, nodeid):
             path = nodeid.split("::")[0]
-            if path == APART:
-                return nodeid
             return next((place for place in TOGETHER if path.startswith(place)), path)
 
     # As collected: the cluster's, which wait most, at once, and the many small ones at the end.

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = (
@@ -117,6 +118,13 @@ class Checkout:
         process = self.start(*arguments, cores=cores, **extra)
         output, _ = process.communicate(timeout=1800)
         return process.returncode, output
+
+
+def nested(key: str, value: Any) -> dict[str, Any]:
+    """A setting, named by its path with slashes, as it stands in a configuration."""
+    for part in reversed(key.split("/")):
+        value = {part: value}
+    return value
 
 
 def planned_jobs(output: str) -> Counter[str]:

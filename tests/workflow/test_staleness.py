@@ -1,7 +1,8 @@
-"""A stage re-runs when, and only when, something it depends on changed.
+"""A stage re-runs when, and only when, something it depends on changed: planned by Snakemake.
 
-The rows stand in ``staleness_table.py``. Every key of the schemas, every module of the library
-and every script must have one, so a new one without a row fails here.
+A few plans of every kind, end to end. That the same holds of every setting is proven in
+``test_staleness_settings.py``, and of every module and script in
+``tests/unit/core/test_fingerprint_library.py``.
 """
 
 import os
@@ -11,33 +12,31 @@ from pathlib import Path
 import pytest
 import yaml
 
-from giblet import config as giblet_config
 from giblet.fingerprint import CodeIndex
-from tests.support.checkout import ROOT, TINY, planned_jobs
+from tests.support.checkout import ROOT, TINY, nested, planned_jobs
 from tests.workflow import staleness_table as table
 
 pytestmark = pytest.mark.workflow
 
-REPORT = "validate_report"
-KEYS = sorted(giblet_config.leaf_keys(giblet_config.load_schema()))
-SCRIPTS = sorted(path.name for path in (ROOT / "workflow" / "scripts").glob("*.py"))
-MODULES = sorted(
-    ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    for path in (ROOT / "giblet").rglob("*.py")
-    if path.name != "__init__.py"
+# One of each stage that makes its own results stale, and all that change which jobs there are.
+KEYS = (
+    "align/scheme",
+    "brain/check_tr",
+    "brain/kind",
+    "features/video/backbone",
+    "modalities",
+    "simulate/film/width",
+    "stimulus/text/unit",
+    "train/lr",
+    "train/seeds",
 )
-
-
-def with_consequences(rules):
-    """The rules and all that read, directly or not, what they make."""
-    found = set()
-    waiting = list(rules)
-    while waiting:
-        rule = waiting.pop()
-        if rule not in found:
-            found.add(rule)
-            waiting.extend(table.READ_BY[rule])
-    return found
+# File -> the rules whose scripts import it, or that run it.
+CODE = {
+    "giblet/timing.py": table.EVERY,
+    "giblet/stimulus/subtitles.py": {"stimulus_text"},
+    "giblet/model/heads.py": {"train_network", "validate_predict"},
+    "workflow/scripts/validate_video_figures.py": {"validate_video_figures"},
+}
 
 
 def plan(planner, sandbox, *arguments):
@@ -48,117 +47,74 @@ def plan(planner, sandbox, *arguments):
 
 
 def set_key(sandbox, key, value):
-    nested = value
-    for part in reversed(key.split("/")):
-        nested = {part: nested}
-    (sandbox.folder / "changed.yaml").write_text(yaml.safe_dump(nested))
+    (sandbox.folder / "changed.yaml").write_text(yaml.safe_dump(nested(key, value)))
     return "changed.yaml"
+
+
+def add(path, text):
+    path.write_text(f"{path.read_text()}{text}")
 
 
 def test_nothing_is_stale_after_a_run(planner, sandbox):
     assert plan(planner, sandbox) == set()
 
 
-def test_every_key_module_and_script_has_a_row():
-    assert sorted(table.KEYS) == KEYS
-    assert sorted(table.MODULES) == MODULES
-    assert sorted(table.SCRIPTS) == SCRIPTS
-
-
 @pytest.mark.parametrize("key", KEYS)
-def test_changed_key(planner, sandbox, key):
-    value, rules = table.KEYS[key]
-    override = set_key(sandbox, key, value)
-    if rules is table.REFUSED:
-        code, output = planner(sandbox.folder, "-n", *TINY, override)
-        assert code != 0
-        assert "TableError" in output
-        return
-    absent = table.ABSENT.get(key, table.ASIDE)
-    assert plan(planner, sandbox, override) == with_consequences(rules | {REPORT}) - absent
+def test_changed_setting(planner, sandbox, key):
+    override = set_key(sandbox, key, table.KEYS[key][0])
+    assert plan(planner, sandbox, override) == table.stale(key)
 
 
-PLOTTING = {
-    "validate_audio": "validate/audio/figures/dpi",
-    "validate_fmri": "validate/fmri/figures/dpi",
-    "validate_text": "validate/text/dpi",
-    "validate_video": "validate/video/dpi",
-}
+def test_refused_setting(planner, sandbox):
+    override = set_key(sandbox, "simulate/film/make", False)
+    code, output = planner(sandbox.folder, "-n", *TINY, override)
+    assert code != 0
+    assert "TableError" in output
 
 
-@pytest.mark.parametrize("target", PLOTTING)
-def test_a_plotting_setting_costs_only_its_own_figures(planner, sandbox, target):
-    value, rules = table.KEYS[PLOTTING[target]]
-    override = set_key(sandbox, PLOTTING[target], value)
-    assert plan(planner, sandbox, override, "--keep-going", target) == rules
-    for other in PLOTTING.keys() - {target}:
-        assert plan(planner, sandbox, override, "--keep-going", other) == set()
+def test_a_plotting_setting_costs_only_its_own_figures(planner, sandbox):
+    override = set_key(sandbox, "validate/text/dpi", table.KEYS["validate/text/dpi"][0])
+    own, others = "validate_text", ("validate_audio", "validate_fmri", "validate_video")
+    assert plan(planner, sandbox, override, "--keep-going", own) == {"validate_text_figures"}
+    assert plan(planner, sandbox, override, "--keep-going", *others) == set()
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if table.MODULES.get(module)])
-def test_changed_module(planner, sandbox, module):
-    path = sandbox.folder.joinpath(*module.split(".")).with_suffix(".py")
+@pytest.mark.parametrize("file", CODE)
+def test_changed_code(planner, sandbox, file):
+    path = sandbox.folder / file
     before = path.read_text()
-    path.write_text(before + "\n_PROBE = 1\n")
+    add(path, "\n_PROBE = 1\n")
     try:
-        assert plan(planner, sandbox) == with_consequences(table.MODULES[module] - table.ASIDE)
+        assert plan(planner, sandbox) == table.with_consequences(CODE[file])
     finally:
         path.write_text(before)
 
 
-def test_changed_modules_that_no_rule_uses(planner, finished, tmp_path):
+def test_comments_layout_and_modules_that_no_rule_uses_cost_nothing(planner, finished, tmp_path):
     """All at once: if one of them made anything stale, so would all."""
     copy = finished.copy(tmp_path / "giblet")
-    unused = [module for module, rules in table.MODULES.items() if not rules]
+    scripts = list(copy.folder.glob("workflow/scripts/*.py"))
+    index = CodeIndex(ROOT)
+    used = {module for script in scripts for module in index.modules_behind(script)}
+    unused = 0
+    for path in [*copy.folder.glob("giblet/**/*.py"), *scripts]:
+        parts = path.relative_to(copy.folder).with_suffix("").parts
+        is_used = path in scripts or path.name == "__init__.py" or ".".join(parts) in used
+        unused += not is_used
+        add(path, "\n\n# A remark.\n" if is_used else "\n_PROBE = 1\n")
     assert unused
-    for module in unused:
-        path = copy.folder.joinpath(*module.split(".")).with_suffix(".py")
-        path.write_text(path.read_text() + "\n_PROBE = 1\n")
     assert plan(planner, copy) == set()
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_changed_script(planner, sandbox, script):
-    path = sandbox.folder / "workflow" / "scripts" / script
-    before = path.read_text()
-    path.write_text(before + "\n_PROBE = 1\n")
-    try:
-        assert plan(planner, sandbox) == with_consequences(table.SCRIPTS[script] - table.ASIDE)
-    finally:
-        path.write_text(before)
-
-
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_modules_of_the_table_are_those_the_script_imports(script):
-    imported = {
-        name for name in CodeIndex().modules_behind(f"workflow/scripts/{script}") if name in MODULES
-    }
-    for rule in table.SCRIPTS[script]:
-        listed = {module for module, behind in table.MODULES.items() if rule in behind}
-        assert imported == listed, rule
-
-
-def test_comments_docstrings_and_layout_cost_nothing(planner, finished, tmp_path):
+def test_touched_files_and_caches_cost_nothing(planner, finished, tmp_path):
     copy = finished.copy(tmp_path / "giblet")
-    for path in [*copy.folder.glob("giblet/**/*.py"), *copy.folder.glob("workflow/scripts/*.py")]:
-        path.write_text(path.read_text() + "\n\n# A remark.\n")
-    assert plan(planner, copy) == set()
-
-
-def test_touched_files_cost_nothing(planner, finished, tmp_path):
-    copy = finished.copy(tmp_path / "giblet")
-    for folder in ("giblet", "workflow", "rules", "config"):
-        for path in copy.folder.joinpath(folder).rglob("*"):
-            os.utime(path)
-    assert plan(planner, copy) == set()
-
-
-@pytest.mark.parametrize("pattern", table.CACHES)
-def test_touched_cache_costs_nothing(planner, finished, tmp_path, pattern):
-    copy = finished.copy(tmp_path / "giblet")
-    paths = list(copy.folder.glob(f"results/tiny/{pattern}"))
-    assert paths
-    for path in paths:
+    code = (copy.folder / name for name in ("giblet", "workflow", "rules", "config"))
+    touched = [path for folder in code for path in folder.rglob("*")]
+    for pattern in table.CACHES:
+        caches = list(copy.folder.glob(f"results/tiny/{pattern}"))
+        assert caches, pattern
+        touched.extend(caches)
+    for path in touched:
         os.utime(path)
     assert plan(planner, copy) == set()
 
@@ -167,7 +123,7 @@ def test_changed_input_runs_what_reads_it(planner, finished, tmp_path):
     copy = finished.copy(tmp_path / "giblet")
     path = copy.folder / "results/tiny/stimulus/run-1/text.tsv"
     path.write_text(path.read_text().replace("a", "o"))
-    assert plan(planner, copy) == with_consequences(table.READ_BY["stimulus_text"])
+    assert plan(planner, copy) == table.with_consequences(table.READ_BY["stimulus_text"])
 
 
 def test_copied_results_with_the_same_settings_are_trusted(planner, finished, tmp_path):
