@@ -7,24 +7,21 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from giblet import notices
 from giblet.errors import MediaError
+from giblet.stimulus.channels import Mixer, Samples
 from giblet.stimulus.media import Film, decoded, open_film, run_end, run_length
+from giblet.stimulus.tracks import MEDIA_FAULTS, fault_text
 from giblet.store import replacing
 from giblet.timing import Exact, as_fraction, n_items
-
-Samples: TypeAlias = NDArray[np.float32]
 
 # Containers round time stamps (Matroska to 1 ms); a jump smaller than this is rounding.
 JITTER_S = Fraction(1, 100)
 BLOCK = 65536
 FULL_SCALE_16 = 32768
-FULL_SCALE_32 = 2**31
 
 
 def extract_audio(
@@ -62,12 +59,19 @@ def extract_audio(
     n_trs = run_length(movie, tr_s, movie_onset_s, n_trs, damaged)
     n_samples = n_items(n_trs, tr_s, sample_rate_hz)
     with open_film(movie, run_end(n_trs, tr_s, movie_onset_s)) as film:
-        blocks = _in_scanner_time(film, movie_onset_s, sample_rate_hz, missing, damaged)
+        mixer = Mixer(film.path)
+        blocks = _in_scanner_time(film, movie_onset_s, sample_rate_hz, missing, damaged, mixer)
         _write(sound, exactly(blocks, n_samples), sample_rate_hz)
+        mixer.tell()
 
 
 def _in_scanner_time(
-    film: Film, movie_onset_s: Exact, sample_rate_hz: int, missing: str, damaged: str
+    film: Film,
+    movie_onset_s: Exact,
+    sample_rate_hz: int,
+    missing: str,
+    damaged: str,
+    mixer: Mixer,
 ) -> Iterator[Samples]:
     """Sound from scanner time 0, at the rate asked for."""
     if film.audio is None:
@@ -78,44 +82,38 @@ def _in_scanner_time(
             )
         notices.warn(f"{film.path}: has no sound; silence is used instead")
         return
-    heard = mono(film, damaged)
+    heard = mono(film, damaged, mixer)
     first = next(heard, None)
     if first is None:
         notices.warn(f"{film.path}: its audio stream is empty; silence is used")
         return
-    rate = first[1]
-    blocks = ((time, samples) for time, _, samples in chain([first], heard))
     # Scanner time 0 as film time.
     start = -as_fraction(movie_onset_s, "movie_onset_s")
-    yield from resampled(continuous(blocks, rate, start), rate, sample_rate_hz)
+    unbroken = continuous(chain([first], heard), mixer.rate, start)
+    yield from resampled(unbroken, mixer.rate, sample_rate_hz)
 
 
-def mono(film: Film, damaged: str) -> Iterator[tuple[Fraction, int, Samples]]:
+def mono(film: Film, damaged: str, mixer: Mixer) -> Iterator[tuple[Fraction, Samples]]:
     """Decoded blocks mixed down to one channel.
-
-    Channels are weighted as broadcast standards do (ITU-R BS.775, by libswresample) and
-    scaled so that the mix cannot clip.
 
     Yields
     ------
-    (film time of the first sample in s, rate in Hz, samples in -1..1)
-        The rate is that of the first block throughout.
+    (film time of the first sample in s, samples in -1..1)
+        At the mixer's rate, that of the first block, throughout.
     """
-    from av.audio.resampler import AudioResampler
-
-    rate = 0
-    form: tuple[str, str, int] | None = None
     for time, frame in decoded(film, film.audio, damaged):
-        found = (frame.format.name, frame.layout.name, frame.sample_rate)
-        rate = rate or frame.sample_rate
-        if found != form:
-            # 32-bit integers: libswresample scales a mix of integers to fit, floats it does not.
-            mixer = AudioResampler(format="s32", layout="mono", rate=rate)
-            form = found
-        mixed = [part.to_ndarray()[0] for part in mixer.resample(frame)]
-        if mixed:
-            samples = np.concatenate(mixed) / np.float32(FULL_SCALE_32)
-            yield time, rate, samples.astype(np.float32)
+        if not frame.samples or not frame.sample_rate:
+            continue
+        try:
+            samples = mixer.mix(frame, time)
+        except MEDIA_FAULTS as error:
+            raise MediaError(
+                f"{film.path}: its sound ({frame.layout.name}, {frame.format.name}, "
+                f"{frame.sample_rate} Hz) cannot be mixed to one channel ({fault_text(error)}): "
+                "convert it to stereo"
+            ) from error
+        if len(samples):
+            yield time, samples
 
 
 def continuous(

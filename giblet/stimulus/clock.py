@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from giblet.stimulus.tracks import Track
+from giblet.stimulus.tracks import Track, only_flushes
 
 # What ffmpeg and the players built on it take for a break in a format whose stamps may break.
 JUMP_S = 10.0
@@ -104,7 +104,7 @@ class Clock:
         place = dict.fromkeys(self.pieces, 0)
         for packet in packets:
             index = packet.stream_index
-            if index in count and (packet.size or packet.pts is not None):
+            if index in count and not only_flushes(packet):
                 number, pieces = count[index], self.pieces[index]
                 count[index] += 1
                 while number >= pieces[place[index]].stop and place[index] + 1 < len(pieces):
@@ -175,29 +175,32 @@ def _piece(track: Track, ticks: NDArray[np.int64], first: int, stop: int) -> Pie
 def straightened(track: Track) -> tuple[NDArray[np.int64], dict[int, int]]:
     """Stamps with single ones out of line put in place, and those put in place, by number."""
     ticks, times, step_s = track.ticks, track.seconds(track.ticks), track.step_s
-    if len(ticks) <= 2 * REORDERED or step_s > LARGEST_STEP_S:
+    places = REORDERED if track.kind == "video" else 1
+    if len(ticks) <= 2 * places or step_s > LARGEST_STEP_S:
         return ticks, {}
     before, here, after = times[:-2], times[1:-1], times[2:]
     # Far from both of its neighbours, which are near each other.
     off = (np.abs(here - before) > JUMP_S) & (np.abs(here - after) > JUMP_S)
     off &= np.abs(after - before) < JUMP_S / 2
-    found = [int(number) for number in np.flatnonzero(off) + 1 if _alone(times, int(number))]
+    found = [
+        int(number) for number in np.flatnonzero(off) + 1 if _alone(times, int(number), places)
+    ]
     if not found or len(found) > max(1, MOST_STRAYS * len(ticks)):
         return ticks, {}
     step = round(step_s / float(track.time_base))
     ticks = ticks.copy()
     for number in found:
         ticks[number] = ticks[number - 1] + step
-    return ticks, {number: int(ticks[number]) for number in found}
+    return ticks, {int(number): int(ticks[number]) for number in found}
 
 
-def _alone(times: NDArray[np.float64], number: int) -> bool:
-    """Whether no order of decoding puts a packet where it stands."""
-    earlier = times[max(0, number - REORDERED) : number]
-    later = times[number + 1 : number + 1 + REORDERED]
+def _alone(times: NDArray[np.float64], number: int, places: int) -> bool:
+    """Whether a packet is further from where its stamp belongs than it may be stored."""
+    earlier = times[max(0, number - places) : number]
+    later = times[number + 1 : number + 1 + places]
     if times[number] > times[number - 1]:
-        return len(later) == REORDERED and times[number] > later.max()
-    return len(earlier) == REORDERED and times[number] < earlier.min()
+        return len(later) == places and bool(times[number] > later.max())
+    return len(earlier) == places and bool(times[number] < earlier.min())
 
 
 def breaks(track: Track, ticks: NDArray[np.int64], others: Sequence[Track] | None) -> list[int]:

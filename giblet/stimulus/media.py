@@ -249,7 +249,8 @@ def decoded(film: Film, stream: Any, damaged: str = "error") -> Iterator[tuple[F
     until: Fraction | None = None
     due = _Due() if decoding_times(stream) else None
     for packet in packets(film, damaged):
-        if packet.stream_index != index:
+        # The last, empty packets carry another stream's number where a stream has no decoder.
+        if packet.stream_index != index or packet.stream is not stream:
             continue
         if due is not None:
             due.sent(packet)

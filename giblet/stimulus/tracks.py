@@ -137,6 +137,11 @@ def decoding_times(stream: Any) -> bool:
     )
 
 
+def only_flushes(packet: Any) -> bool:
+    """Whether a packet is one of the empty ones at a film's end, for the decoders."""
+    return packet.pts is None and packet.dts is None and not packet.size
+
+
 def usual_length(stream: Any) -> Fraction:
     """Usual time between the frames of a video stream, in seconds; 0 if unknown."""
     rate = getattr(stream, "average_rate", None) or getattr(stream, "guessed_rate", None)
@@ -164,8 +169,8 @@ def scan(container: Any, streams: Sequence[Any], until_s: Fraction | None = None
         if packet is None:
             complete = True
             break
-        if packet.pts is None and packet.dts is None and not packet.size:
-            continue  # it only flushes the decoder
+        if only_flushes(packet):
+            continue
         of = rows.get(packet.stream_index)
         if of is None:
             if packet.pts is not None and packet.time_base is not None:
