@@ -267,6 +267,14 @@ def dataset(
     return found
 
 
+def measured_volumes(file: h5py.File) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Volumes of a cleaned run that are measurements, shape (n_trs,); all if it does not say."""
+    n_trs = dataset(file, "bold", shape=(None, None)).shape[0]
+    if "measured" not in file:
+        return np.ones(n_trs, bool)
+    return np.asarray(dataset(file, "measured", dtype=bool, shape=(n_trs,))[:])
+
+
 def image_compression() -> Mapping[str, Any]:
     """Keyword arguments for datasets of pictures: zstd, which keeps up with the loader."""
     import hdf5plugin

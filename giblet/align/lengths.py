@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from giblet import notices
 from giblet.errors import AlignError
 from giblet.store import dataset, reading
 from giblet.timing import Exact
@@ -65,7 +66,21 @@ def run_lengths(
         lengths[run] = min(n_trs, *volumes.values())
         if len({n_trs, *volumes.values()}) > 1:
             print(f"{run}: cut to {lengths[run]} TRs (stimulus {n_trs}, scans {volumes})")
+        _warn_of_early_ends(run, volumes, lengths[run], own)
     return lengths, film
+
+
+def _warn_of_early_ends(
+    run: str, volumes: Mapping[str, int], n_trs: int, paths: Mapping[str, PathLike]
+) -> None:
+    """Say which scans ended before the others and cut the run short for all."""
+    short = [subject for subject, n in volumes.items() if n == n_trs < max(volumes.values())]
+    if short:
+        notices.warn(
+            f"{paths[short[0]]}: the scan of {', '.join(short)} of {run} ended after {n_trs} TRs, "
+            f"others have {max(volumes.values())}: the run is cut to {n_trs} TRs for all subjects; "
+            "to keep the rest, take the short scan out of the scans table"
+        )
 
 
 def _check_length(

@@ -12,17 +12,8 @@ from numpy.typing import NDArray
 
 from giblet import notices
 from giblet.errors import AlignError
-from giblet.store import dataset, reading
+from giblet.store import dataset, measured_volumes, reading
 from giblet.timing import Exact
-
-
-def measured_rows(file: h5py.File) -> NDArray[np.bool_]:
-    """Volumes of a cleaned run that are measurements, shape (n_trs,); all if it does not say."""
-    n_trs = dataset(file, "bold", shape=(None, None)).shape[0]
-    if "measured" not in file:
-        return np.ones(n_trs, bool)
-    found: NDArray[np.bool_] = dataset(file, "measured", dtype=bool, shape=(n_trs,))[:]
-    return found
 
 
 def measured_by_all(
@@ -44,7 +35,7 @@ def measured_by_all(
     known: dict[str, str] = {}
     for (subject, run), path in scans.items():
         with reading(path, stage="brain", tr_s=tr_s) as file:
-            measured = measured_rows(file)[: lengths[run]]
+            measured = measured_volumes(file)[: lengths[run]]
             _refuse_twin(known, f"{subject} {run}", path, file)
         missing = int((~measured).sum())
         if not missing:

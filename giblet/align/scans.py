@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet.align.layout import CODES
-from giblet.align.measured import measured_rows
 from giblet.align.stats import Moments
 from giblet.errors import AlignError
-from giblet.store import dataset, reading
+from giblet.store import dataset, measured_volumes, reading
 from giblet.timing import Exact
 
 ROWS = 64
@@ -66,7 +65,7 @@ def write_bold(
         with reading(path, stage="brain", tr_s=tr_s) as source:
             _same_cleaning(file, source)
             bold = dataset(source, "bold")
-            measured = measured_rows(source)
+            measured = measured_volumes(source)
             for start in range(0, n_trs, ROWS):
                 part = slice(start, min(start + ROWS, n_trs))
                 with np.errstate(invalid="ignore"):
@@ -115,7 +114,7 @@ def _statistics(
                     "splits.tsv and run snakemake again"
                 )
             valid &= dataset(source, "valid", dtype=bool, shape=(n_voxels,))[:]
-            train = train & measured_rows(source)[: len(train)]
+            train = train & measured_volumes(source)[: len(train)]
             for start in range(0, len(train), ROWS):
                 part = slice(start, min(start + ROWS, len(train)))
                 moments.add(bold[part][train[part]])

@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 
 from giblet import notices
 from giblet.brain.isc import Draws, Shared, study_isc
+from giblet.brain.lags import check_scans
 from giblet.brain.repeats import study_repeats
 from giblet.errors import BrainError
 from giblet.resampling import around, percentile_interval
@@ -95,6 +96,7 @@ def make_ceiling(
         by_repeats = {s: again[s].known if wanted is None else wanted for s in subjects}
         parts = study_isc(by_run, subjects, tr_s, draws)
         shared = _collect(subjects, parts, file, [s for s in subjects if not by_repeats[s]])
+        check_scans(by_run, {s: shared[s].correlation()[0] for s in subjects}, repeats, tr_s)
         chosen = {s: again[s] if by_repeats[s] else shared[s] for s in subjects}
         note = "" if any(one.known for one in chosen.values()) else ALONE
         file.attrs["n_subjects"] = len(subjects)

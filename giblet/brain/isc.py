@@ -13,18 +13,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from giblet.errors import BrainError
 from giblet.resampling import blocks, bootstrap_correlations
-from giblet.store import dataset, reading
+from giblet.store import dataset, measured_volumes, reading
 from giblet.timing import Exact
 
 # Block of voxels of all subjects of a run, in float64; about four of it are alive at a time.
 BLOCK_BYTES = 32 * 2**20
 # Keeps Fisher's z finite for recordings that are copies of each other.
 LARGEST_R = 1 - 1e-7
+# A correlation of fewer TRs says nothing.
+FEWEST_TRS = 4
 
 
 @dataclass(frozen=True)
@@ -105,26 +108,43 @@ def study_isc(
 def compared(
     groups: Sequence[Group], subjects: Sequence[str], n_voxels: int, draws: Draws
 ) -> Iterator[tuple[slice, dict[str, Shared]]]:
-    """Correlations within all groups, a block of voxels at a time; see :func:`study_isc`."""
+    """Correlations within all groups, a block of voxels at a time; see :func:`study_isc`.
+
+    TRs that are no measurement in a scan are left out of all scans it is compared with.
+    """
     largest = max((group.n_trs * len(group.scans) for group in groups), default=1)
     step = max(1, BLOCK_BYTES // (8 * max(largest, draws.n * len(subjects))))
     with ExitStack() as stack:
         paths = dict.fromkeys(path for group in groups for path in group.scans)
         files = {path: stack.enter_context(reading(path)) for path in paths}
+        rows = [_measured_in_all([files[path] for path in group.scans], group) for group in groups]
         for start in range(0, n_voxels, step):
             here = slice(start, min(start + step, n_voxels))
             sums = {subject: _Sums(here.stop - here.start) for subject in subjects}
-            for group in groups:
+            for group, kept in zip(groups, rows, strict=True):
+                if kept.sum() < FEWEST_TRS:
+                    continue
                 scans = [files[path] for path in group.scans]
-                bold = np.stack([s["bold"][: group.n_trs, here].astype(np.float64) for s in scans])
+                parts = [s["bold"][: group.n_trs, here].astype(np.float64)[kept] for s in scans]
+                bold = np.stack(parts)
                 valid = np.stack([scan["valid"][here] for scan in scans])
                 everyone = zip(group.subjects, comparisons(bold, valid), strict=True)
                 for subject, (own, rest, n_others) in everyone:
                     if subject is not None:
                         drawn = draws.of(own, rest, group.number)
                         r = correlation(own, rest)
-                        sums[subject].add(r, n_others, drawn, group.n_trs)
+                        sums[subject].add(r, n_others, drawn, int(kept.sum()))
             yield here, {subject: sums[subject].shared() for subject in subjects}
+
+
+def _measured_in_all(scans: Sequence[h5py.File], group: Group) -> NDArray[np.bool_]:
+    """TRs of a group that are a measurement in all of its scans, shape (n_trs,)."""
+    measured = [measured_volumes(scan)[: group.n_trs] for scan in scans]
+    for scan, rows in zip(scans, measured, strict=True):
+        if not rows.all():
+            print(f"{scan.filename}: {int((~rows).sum())} TRs without a measurement left out")
+    kept: NDArray[np.bool_] = np.logical_and.reduce(measured)
+    return kept
 
 
 def study_shapes(

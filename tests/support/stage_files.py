@@ -162,12 +162,16 @@ def text_file(
     return path
 
 
-def bold_file(path: Path, bold: np.ndarray, tr_s: str = "1.5") -> Path:
-    """``brain/{subject}/{run}.h5``."""
+def bold_file(
+    path: Path, bold: np.ndarray, tr_s: str = "1.5", measured: np.ndarray | None = None
+) -> Path:
+    """``brain/{subject}/{run}.h5``; without `measured`, as of a version that did not say it."""
     good = np.isfinite(bold).all(axis=0) & (np.ptp(np.nan_to_num(bold), axis=0) > 0)
     with writing(path, stage="brain", tr_s=tr_s) as file:
         file["bold"] = bold.astype(np.float32)
         file["valid"] = good
+        if measured is not None:
+            file["measured"] = measured
         file.attrs["high_pass_hz"], file.attrs["detrend"] = 0.0, False
     return path
 
