@@ -70,8 +70,8 @@ def ceiling(folder, scans, measured=None):
 @KIND.refused(
     "one file for two subjects",
     "…bold.tsv rows 1 and 2: ./a.nii is the scan of sub-1 run-1 (volumes 0 to the last) and of "
-    "sub-2 run-1 (volumes 0 to the last): name each one's own file in column 'bold', or volumes that do "
-    "not overlap in first_volume and n_volumes",
+    "sub-2 run-1 (volumes 0 to the last): name each one's own file in column 'bold', or volumes "
+    "that do not overlap in first_volume and n_volumes",
 )
 def _(folder):
     rows = [("sub-1", "run-1", "a.nii", 0, 0), ("sub-2", "run-1", "./a.nii", 0, 0)]
