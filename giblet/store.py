@@ -154,13 +154,14 @@ def reading(
     stage: str | None = None,
     tr_s: Exact | None = None,
     run: str | None = None,
+    subject: str | None = None,
     content: bool = True,
 ) -> Iterator[h5py.File]:
     """Open an HDF5 cache read-only after checking whose it is, its TR and its content.
 
     Parameters
     ----------
-    run : name of the run that the file has to be of; None does not look
+    run, subject : whose the file has to be, as far as it says; None does not look
     content : False for readers of a few facts of a large file, which its other readers check
 
     Raises
@@ -174,7 +175,7 @@ def reading(
     whole = not (content or Path(path).stat().st_size < ALWAYS_CHECKED) or _is_whole(path)
     with hdf5.opened(path, StoreError, MEND) as file:
         try:
-            _check(file, stage, tr_s, run)
+            _check(file, stage, tr_s, {"run": run, "subject": subject})
             wrong = "" if whole else seals.problem(file)
         except hdf5.FOREIGN as error:
             raise StoreError(
@@ -205,16 +206,20 @@ def _is_whole(path: str | Path) -> bool:
     return False
 
 
-def _check(file: h5py.File, stage: str | None, tr_s: Exact | None, run: str | None) -> None:
+def _check(
+    file: h5py.File, stage: str | None, tr_s: Exact | None, whose: Mapping[str, str | None]
+) -> None:
     path = file.filename
     found = file.attrs.get("stage")
     if stage is not None and found != stage:
         raise StoreError(f"{path}: holds stage {found!r}, expected {stage!r}")
-    if run is not None and file.attrs.get("run") != run:
-        raise StoreError(
-            f"{path}: holds run {file.attrs.get('run')!r}, expected {run!r}: it was copied under "
-            f"this name: {MEND}"
-        )
+    for name, expected in whose.items():
+        found = file.attrs.get(name) or expected
+        if expected is not None and found != expected:
+            raise StoreError(
+                f"{path}: holds {name} {found!r}, expected {expected!r}: it was copied under "
+                f"this name: {MEND}"
+            )
     if tr_s is not None:
         check_tr(file, as_fraction(tr_s))
     if why := file.attrs.get("by_hand"):

@@ -59,7 +59,9 @@ def run_lengths(
                 f"{run}: no subject has a scan of it: add one to the scans table, or take the "
                 "run out of the runs table"
             )
-        volumes = {subject: _length(path, "bold", "brain", tr_s) for subject, path in own.items()}
+        volumes = {
+            subject: _length(path, "bold", "brain", tr_s, run) for subject, path in own.items()
+        }
         n_trs = len(film[run])
         for subject, n_volumes in volumes.items():
             _check_length(run, n_trs, subject, n_volumes, own[subject], max_missing_trs)
@@ -102,13 +104,13 @@ def _film(run: str, files: Stimulus, tr_s: Exact) -> NDArray[np.bool_]:
     frames, audio, text = files
     lengths: dict[PathLike, int] = {}
     if frames:
-        with reading(frames, stage="stimulus", tr_s=tr_s) as file:
+        with reading(frames, stage="stimulus", tr_s=tr_s, run=run, content=False) as file:
             film = dataset(file, "valid", dtype=bool, shape=(None, None))[:].all(1)
         lengths[frames] = len(film)
     if audio:
-        lengths[audio] = _length(audio, "index", "features", tr_s)
+        lengths[audio] = _length(audio, "index", "features", tr_s, run)
     if text:
-        lengths[text] = _length(text, "embedding", "features", tr_s)
+        lengths[text] = _length(text, "embedding", "features", tr_s, run)
     first, n_trs = next(iter(lengths.items()))
     for path, length in lengths.items():
         if length != n_trs:
@@ -119,8 +121,8 @@ def _film(run: str, files: Stimulus, tr_s: Exact) -> NDArray[np.bool_]:
     return film if frames else np.ones(n_trs, bool)
 
 
-def _length(path: PathLike, name: str, stage: str, tr_s: Exact) -> int:
-    with reading(path, stage=stage, tr_s=tr_s) as file:
+def _length(path: PathLike, name: str, stage: str, tr_s: Exact, run: str) -> int:
+    with reading(path, stage=stage, tr_s=tr_s, run=run, content=False) as file:
         return int(dataset(file, name).shape[0])
 
 

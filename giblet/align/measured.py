@@ -34,7 +34,7 @@ def measured_by_all(
     found = {run: np.ones(lengths[run], bool) for run in runs}
     known: dict[str, str] = {}
     for (subject, run), path in scans.items():
-        with reading(path, stage="brain", tr_s=tr_s) as file:
+        with reading(path, stage="brain", tr_s=tr_s, run=run, subject=subject) as file:
             measured = measured_volumes(file)[: lengths[run]]
             _refuse_twin(known, f"{subject} {run}", path, file)
         missing = int((~measured).sum())

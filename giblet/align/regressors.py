@@ -66,13 +66,13 @@ def write_regressors(
     check_causal(lambda drive: responses.delayed(drive, delays))
     raw = {}
     if video:
-        raw["video"] = _backbone(video, tr_s)
+        raw["video"] = _backbone(video, tr_s, run)
     elif frames:
-        raw["video"] = video_summary(frames, tr_s, grid_height, grid_width)
+        raw["video"] = video_summary(frames, tr_s, grid_height, grid_width, run)
     if audio:
-        raw["audio"] = audio_summary(audio, tr_s)
+        raw["audio"] = audio_summary(audio, tr_s, run)
     if text:
-        raw["text"] = _embedding(text, tr_s)
+        raw["text"] = _embedding(text, tr_s, run)
     _same_length(run, raw)
     with writing(out, stage="align", run=run, tr_s=tr_s) as file:
         file.attrs["delays_trs"] = delays
@@ -95,14 +95,14 @@ def _same_length(run: str, raw: dict[str, NDArray[np.float32]]) -> None:
         )
 
 
-def audio_summary(path: str | Path, tr_s: Exact) -> NDArray[np.float32]:
+def audio_summary(path: str | Path, tr_s: Exact, run: str | None = None) -> NDArray[np.float32]:
     """Mean and standard deviation of the log-mel energies over the codec frames of each TR.
 
     Returns
     -------
     array of shape (n_trs, 2 * n_mels), float32; the mean is above the floor, so silence is 0
     """
-    with reading(path, stage="features", tr_s=tr_s) as file:
+    with reading(path, stage="features", tr_s=tr_s, run=run) as file:
         index = dataset(file, "index", dtype=np.int64, shape=(None, 2))[:]
         mel = dataset(file, "log_mel", shape=(None, None))[:].astype(np.float32)
         rate = as_fraction(f"{int(file.attrs['sample_rate_hz'])}/{int(file.attrs['hop_length'])}")
@@ -114,7 +114,11 @@ def audio_summary(path: str | Path, tr_s: Exact) -> NDArray[np.float32]:
 
 
 def video_summary(
-    path: str | Path, tr_s: Exact, grid_height: int, grid_width: int
+    path: str | Path,
+    tr_s: Exact,
+    grid_height: int,
+    grid_width: int,
+    run: str | None = None,
 ) -> NDArray[np.float32]:
     """Coarse pictures and movement of each TR, streamed.
 
@@ -129,7 +133,7 @@ def video_summary(
     array of shape (n_trs, 3 * cells + 2 * coarse cells), float32
     """
     rows, before = [], np.empty(0, np.float32)
-    with reading(path, stage="stimulus", tr_s=tr_s) as file:
+    with reading(path, stage="stimulus", tr_s=tr_s, run=run) as file:
         time_s = dataset(file, "time_s", shape=(None, None))[:]
         valid = dataset(file, "valid", dtype=bool, shape=time_s.shape)[:]
         check_clock(time_s, valid, tr_s, str(path))
@@ -205,14 +209,14 @@ def _tr_chunks(pictures: h5py.Dataset) -> Iterator[NDArray[np.uint8]]:
         yield pictures[start : start + step]
 
 
-def _embedding(path: str | Path, tr_s: Exact) -> NDArray[np.float32]:
-    with reading(path, stage="features", tr_s=tr_s) as file:
+def _embedding(path: str | Path, tr_s: Exact, run: str) -> NDArray[np.float32]:
+    with reading(path, stage="features", tr_s=tr_s, run=run) as file:
         found: NDArray[np.float32] = dataset(file, "embedding", shape=(None, None))[:]
     return found.astype(np.float32)
 
 
-def _backbone(path: str | Path, tr_s: Exact) -> NDArray[np.float32]:
-    values = _embedding(path, tr_s)
+def _backbone(path: str | Path, tr_s: Exact, run: str) -> NDArray[np.float32]:
+    values = _embedding(path, tr_s, run)
     if not np.isfinite(values).all():
         raise AlignError(
             f"{path}: the video embedding holds NaN or infinite values: delete the file and run "

@@ -62,7 +62,7 @@ def write_bold(
             dtype=np.float32,
             chunks=(min(n_trs, CHUNK_ROWS), n_voxels),
         )
-        with reading(path, stage="brain", tr_s=tr_s) as source:
+        with reading(path, stage="brain", tr_s=tr_s, run=run, subject=subject) as source:
             _same_cleaning(file, source)
             bold = dataset(source, "bold")
             measured = measured_volumes(source)
@@ -101,7 +101,7 @@ def _statistics(
     moments, valid = Moments(), np.ones(n_voxels, bool)
     for run, path in scans.items():
         train = splits[run] == CODES["train"]
-        with reading(path, stage="brain", tr_s=tr_s) as source:
+        with reading(path, stage="brain", tr_s=tr_s, run=run, subject=subject) as source:
             bold = dataset(source, "bold", shape=(None, None))
             if bold.shape[1] != n_voxels:
                 raise AlignError(

@@ -146,6 +146,11 @@ def _copy_geometry(file: h5py.File, space: str | Path) -> int:
         return int(source[first].shape[0])
 
 
+def _run(group: h5py.Group) -> str:
+    """Run that a group of the study is of."""
+    return str(group.name).rpartition("/")[2]
+
+
 def _copy_video(
     group: h5py.Group,
     path: str | Path,
@@ -154,7 +159,7 @@ def _copy_video(
     stats: _StimulusStats,
 ) -> None:
     n_trs = len(split)
-    with reading(path, stage="stimulus", tr_s=tr_s) as source:
+    with reading(path, stage="stimulus", tr_s=tr_s, run=_run(group)) as source:
         valid = dataset(source, "valid", dtype=bool, shape=(None, None))[:]
         time_s = dataset(source, "time_s", shape=valid.shape)[:]
         check_clock(time_s, valid, tr_s, str(path))
@@ -185,7 +190,7 @@ def _copy_audio(
     stats: _StimulusStats,
 ) -> None:
     n_trs = len(split)
-    with reading(path, stage="features", tr_s=tr_s) as source:
+    with reading(path, stage="features", tr_s=tr_s, run=_run(group)) as source:
         attrs = {name: source.attrs[name] for name in AUDIO_ATTRS}
         rate = as_fraction(f"{int(attrs['sample_rate_hz'])}/{int(attrs['hop_length'])}")
         index = dataset(source, "index", dtype=np.int64, shape=(None, 2))[:]
@@ -232,7 +237,7 @@ def _copy_text(
     stats: _StimulusStats,
 ) -> None:
     n_trs = len(split)
-    with reading(path, stage="features", tr_s=tr_s) as source:
+    with reading(path, stage="features", tr_s=tr_s, run=_run(group)) as source:
         found = dataset(source, "embedding", shape=(None, None))
         _refuse_shorter(path, len(found), n_trs)
         values = found[:n_trs].astype(np.float32)
@@ -245,7 +250,7 @@ def _copy_text(
 def _copy_embedding(
     group: h5py.Group, path: str | Path, split: NDArray[np.int8], tr_s: Exact
 ) -> None:
-    with reading(path, stage="features", tr_s=tr_s) as source:
+    with reading(path, stage="features", tr_s=tr_s, run=_run(group)) as source:
         found = dataset(source, "embedding", shape=(None, None))
         _refuse_shorter(path, len(found), len(split))
         group["video_embedding"] = found[: len(split)].astype(np.float32)

@@ -214,7 +214,7 @@ def _common_shape(run: str, paths: Mapping[str, str | Path], tr_s: Exact) -> tup
     """TRs that all scans of a run have, and the number of voxels."""
     shapes = {}
     for subject, path in paths.items():
-        with reading(path, stage="brain", tr_s=tr_s) as file:
+        with reading(path, stage="brain", tr_s=tr_s, run=run, content=False) as file:
             shapes[subject] = dataset(file, "bold", shape=(None, None)).shape
     widths = {subject: shape[1] for subject, shape in shapes.items()}
     if len(set(widths.values())) > 1:

@@ -73,6 +73,7 @@ def make_run(
     high_pass_hz: float,
     detrend: bool,
     parcels_dataset: str,
+    subject: str = "",
 ) -> None:
     """Write a run's cleaned time courses: ``bold`` [T, V], ``valid`` [V] and ``measured`` [T].
 
@@ -131,6 +132,7 @@ def make_run(
         file.create_dataset("bold", data=values, chunks=shape)
         file["valid"] = quality.valid
         file["measured"] = measured
+        file.attrs["subject"] = subject
         file.attrs["n_nan"] = quality.n_nan
         file.attrs["n_constant"] = quality.n_constant
         file.attrs["n_confounds"] = n_confounds

@@ -102,7 +102,7 @@ def _lengths(
     if frames:
         lengths = []
         for path in frames:
-            with reading(path, stage="stimulus", tr_s=tr_s) as file:
+            with reading(path, stage="stimulus", tr_s=tr_s, content=False) as file:
                 lengths.append(int(dataset(file, "frames").shape[0]))
         return lengths
     if audio:

@@ -129,7 +129,7 @@ def load_bands(
     """
     parts: dict[str, list[NDArray[np.float32]]] = {}
     for path, run, length in zip(paths, timeline.runs, timeline.lengths, strict=True):
-        with reading(path, stage="align", tr_s=tr_s) as file:
+        with reading(path, stage="align", tr_s=tr_s, run=run) as file:
             # A study may lack a modality.
             for name in (name for name in MODALITIES if name in file.get(kind, {})):
                 values = dataset(file, f"{kind}/{name}", shape=(None, None))

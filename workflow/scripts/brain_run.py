@@ -13,5 +13,6 @@ with job(snakemake) as j:
         mask=j.input.get("mask"),
         confounds=j.input.get("confounds"),
         run=j.wildcards.run,
+        subject=j.wildcards.subject,
         **params,
     )
