@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from giblet.errors import GibletError
-from giblet.notices import collected
-from giblet.stamps import write_stamp
+from giblet.notices import collected, warn
+from giblet.stamps import edited, write_stamp
 
 # What shells say of a command that Ctrl-C ended.
 INTERRUPTED = 130
@@ -51,10 +51,14 @@ def job(snakemake: Any) -> Iterator[Any]:
     terminal = sys.stderr
     try:
         with _logging_to(log), collected() as notices:
+            for message in edited(getattr(snakemake, "input", ())):
+                warn(message)
             yield snakemake
             if len(snakemake.output):
                 recorded = {**params, "code": code}
-                write_stamp(snakemake.output[0], snakemake.rule, recorded, notices)
+                write_stamp(
+                    snakemake.output[0], snakemake.rule, recorded, notices, snakemake.output
+                )
     except KeyboardInterrupt:
         _say(snakemake.rule, "interrupted", log, terminal)
         sys.exit(INTERRUPTED)

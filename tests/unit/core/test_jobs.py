@@ -8,19 +8,23 @@ from unittest import mock
 
 import pytest
 
+from giblet import stamps, store
 from giblet.errors import Stopped, TrainError
 from giblet.jobs import job
+from giblet.stamps import notices_of
 
 
-def run(folder, error=None):
+def run(folder, error=None, inputs=(), name="out.txt"):
     """A job that fails in this way, or does not."""
     snakemake = SimpleNamespace(
         threads=1, params={"code": "x", "lr": 0.1}, rule="some_rule",
-        log=[str(folder / "logs/some.log")], output=[str(folder / "out.txt")],
+        log=[str(folder / "logs/some.log")], output=[str(folder / name)],
+        input=[str(path) for path in inputs],
     )  # fmt: skip
     # A job sets the threads of its process, and says what it is.
     with mock.patch.dict(os.environ), job(snakemake):
         print("working")
+        (folder / name).write_text("what a job wrote\n")
         if error is not None:
             raise error
 
@@ -72,3 +76,25 @@ def test_only_a_job_that_ends_well_is_stamped(tmp_path):
     assert not list(tmp_path.glob(".*params.json"))
     run(tmp_path)
     assert [path.name for path in tmp_path.glob(".*params.json")] == [".out.txt.params.json"]
+
+
+def test_an_input_that_was_edited_since_its_job_is_said_and_stamped(tmp_path, capsys):
+    run(tmp_path, name="text.tsv")
+    run(tmp_path, inputs=[tmp_path / "text.tsv"])
+    assert notices_of([tmp_path / "out.txt"]) == []
+    (tmp_path / "text.tsv").write_text("what somebody wrote\n")
+    run(tmp_path, inputs=[tmp_path / "text.tsv", tmp_path / "no.tsv"])
+    (said,) = notices_of([tmp_path / "out.txt"])
+    assert said.startswith(f"{tmp_path / 'text.tsv'}: is not what rule some_rule wrote")
+    assert said in (tmp_path / "logs/some.log").read_text()
+
+
+def test_a_cache_of_another_study_is_said(tmp_path):
+    for name in ("ours", "theirs"):
+        with store.writing(tmp_path / f"{name}.h5", stage="brain") as file:
+            file["bold"] = [float(len(name))]
+    stamps.write_stamp(tmp_path / "ours.h5", "brain_run", {}, (), [tmp_path / "ours.h5"])
+    assert stamps.edited([tmp_path / "ours.h5"]) == []
+    (tmp_path / "theirs.h5").replace(tmp_path / "ours.h5")
+    (said,) = stamps.edited([tmp_path / "ours.h5", tmp_path / "ours.h5"])
+    assert "is not what rule brain_run wrote" in said
