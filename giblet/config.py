@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,36 @@ def _resolved(schema: Schema, folder: Path) -> Schema:
             part = _resolved(part, folder)
         schema["properties"][name] = part
     return schema
+
+
+def refuse_repeated_keys(files: Iterable[str | Path]) -> None:
+    """Refuse configuration files that give a setting twice, of which YAML takes the last.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file, the setting and both lines.
+    """
+    for path in files:
+        with Path(path).open(encoding="utf-8") as handle:
+            root = yaml.compose(handle, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        waiting, seen = [("", root)], set()
+        while waiting:
+            above, node = waiting.pop()
+            # An alias may lead to a block again, even to itself.
+            if not isinstance(node, yaml.MappingNode) or id(node) in seen:
+                continue
+            seen.add(id(node))
+            lines: dict[str, int] = {}
+            for key, value in node.value:
+                name, line = f"{above}{key.value}", key.start_mark.line + 1
+                if name in lines:
+                    raise ConfigError(
+                        f"{path} line {line}: config key {name!r} is given a second time, first in "
+                        f"line {lines[name]}: leave one of them out"
+                    )
+                lines[name] = line
+                waiting.append((f"{name}/", value))
 
 
 def _read_yaml(path: Path) -> Schema:

@@ -15,6 +15,7 @@ from giblet.fingerprint import CodeIndex
 
 try:
     paths.check_checkout(workflow.basedir)
+    giblet_config.refuse_repeated_keys(workflow.configfiles)
     giblet_config.complete(config)
     # Jobs read the tables again; what is odd about them is said once.
     with notices.collected(shown=workflow.is_main_process) as TABLE_NOTICES:

@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from giblet.resampling import percentile_interval
+from giblet.results import without_formulas
 from giblet.store import reading, replacing
 from giblet.validate.ablation_names import SHOWN, SPLITS
 from giblet.validate.ablation_page import difference_cell, markdown, spread, value_cell
@@ -70,7 +71,7 @@ def compare_networks(
     rows = [row for one in variants for row in _rows(one, variants[0])]
     found = pd.DataFrame(rows, columns=COLUMNS)
     with replacing(table) as partial:
-        found.to_csv(partial, index=False, float_format="%.6g")
+        without_formulas(found).to_csv(partial, index=False, float_format="%.6g")
     with replacing(page) as partial:
         partial.write_text(as_page(found, ablation), encoding="utf-8")
 

@@ -22,6 +22,7 @@ from giblet.features.audio import codec_of
 from giblet.features.mel import log_mel
 from giblet.model.network import GibletNet
 from giblet.model.stimulus import Decoded
+from giblet.results import without_formulas
 from giblet.sound_scores import at_stoi_rate, is_silent, stoi_10khz
 from giblet.store import replacing
 from giblet.train.build import load_network
@@ -99,7 +100,9 @@ def score_variant(
                 rows.append({"variant": variant, "split": split, **row})
             print(f"{variant}: {split} scored", flush=True)
     with replacing(out) as partial:
-        pd.DataFrame(rows).to_csv(partial, sep="\t", index=False, float_format="%.6g")
+        without_formulas(pd.DataFrame(rows)).to_csv(
+            partial, sep="\t", index=False, float_format="%.6g"
+        )
 
 
 @dataclass(frozen=True)

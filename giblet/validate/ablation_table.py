@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from giblet.features.audio import codec_of
 from giblet.resampling import percentile_interval
-from giblet.results import read_made_table
+from giblet.results import read_made_table, without_formulas
 from giblet.store import replacing
 from giblet.timing import as_fraction
 from giblet.train.data import open_study
@@ -85,7 +85,7 @@ def compare_variants(
     scored = pd.concat([*parts, pd.DataFrame(rows).assign(seed="")], ignore_index=True)
     found = summary(scored, n_bootstrap, seed)
     with replacing(table) as partial:
-        found.to_csv(partial, index=False, float_format="%.6g")
+        without_formulas(found).to_csv(partial, index=False, float_format="%.6g")
     with replacing(page) as partial:
         partial.write_text(as_page(found, about), encoding="utf-8")
 

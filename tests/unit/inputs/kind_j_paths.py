@@ -238,6 +238,15 @@ def _(folder):
     config.complete({"dataset": "tiny\n"})
 
 
+@KIND.refused(
+    "a setting that a file gives twice",
+    "…mine.yaml line 4: config key 'align/gap_s' is given a second time, first in line 2: leave …",
+)
+def _(folder):
+    (folder / "mine.yaml").write_text("align:\n  gap_s: 30\n  n_blocks: 4\n  gap_s: 20\n")
+    config.refuse_repeated_keys([folder / "mine.yaml"])
+
+
 @KIND.refused("a setting with braces", "config key 'brain/mask' is 'masks/{a}.nii', in which …")
 def _(folder):
     config.complete({"dataset": "x", "brain": {"mask": "masks/{a}.nii"}})
