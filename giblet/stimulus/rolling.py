@@ -76,7 +76,7 @@ def timed_words(cue: Shown) -> list[tuple[Fraction, Fraction, str]]:
     times = [cue.start_s, *(time for time in found if time is not None), cue.end_s]
     if None in found or any(a > b for a, b in pairwise(times)):
         return [(cue.start_s, cue.end_s, "".join(pieces[::2]))]
-    return list(zip(times, times[1:], pieces[::2], strict=True))
+    return [(a, b, piece) for (a, b), piece in zip(pairwise(times), pieces[::2], strict=True)]
 
 
 def _touch(one: Shown, other: Shown) -> bool:

@@ -51,7 +51,7 @@ def read_subtitles(path: str | Path, purpose: Purpose, encoding: str | None) -> 
     """
     text = read_text(path, purpose, encoding).lstrip("\ufeff")
     lines = normal_lines(text)
-    in_webvtt = webvtt.is_webvtt(text)
+    in_webvtt = webvtt.is_webvtt(lines)
     cues = webvtt.parse(path, lines) if in_webvtt else subrip.parse(path, lines)
     if not cues:
         raise AnnotationError(f"{path}: {_what_else(text, in_webvtt)}")

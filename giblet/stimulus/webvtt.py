@@ -18,7 +18,7 @@ from giblet.stimulus.rows import listed
 
 SIGNATURE = re.compile(r"WEBVTT(?:[ \t].*)?")
 # A comment, a style sheet and a region; a style sheet and a region have nothing else on the line.
-NOT_CUES = re.compile(r"NOTE(?:[ \t].*)?|(?:STYLE|REGION)[ \t]*")
+NOT_CUES = re.compile(r"NOTE(?:[ \t].*)?|(?:STYLE|REGION)[ \t]*(?:-->.*)?")
 NUMBER = re.compile(r"[0-9]{1,9}")
 MAP = re.compile(r"X-TIMESTAMP-MAP=(.*)")
 
@@ -33,9 +33,9 @@ class _Block:
     body: list[int] = field(default_factory=list)
 
 
-def is_webvtt(text: str) -> bool:
+def is_webvtt(lines: Sequence[str]) -> bool:
     """Whether a text begins as the standard demands."""
-    return SIGNATURE.fullmatch(text.lstrip("\ufeff").split("\n", 1)[0].rstrip("\r")) is not None
+    return SIGNATURE.fullmatch(lines[0]) is not None
 
 
 def parse(path: str | Path, lines: Sequence[str]) -> list[Cue]:
