@@ -26,6 +26,7 @@ Examples
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil, floor
@@ -42,6 +43,7 @@ Exact: TypeAlias = Fraction | int | str | float
 # What is read as a number: below LARGEST, with MOST_DIGITS digits and MOST_DECIMALS decimals at
 # most, which no float exceeds. Arithmetic on "1e999999999" would never end.
 LARGEST = 10**12
+PLAIN = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
 MOST_DIGITS = 100
 MOST_DECIMALS = 400
 # Shortest and longest repetition times of scanners in use, with room on both sides: inverse imaging
@@ -93,6 +95,11 @@ def bounded_fraction(text: str, largest: int = LARGEST) -> Fraction:
         If it is no finite number.
     """
     text = text.strip()
+    if len(text) < 30 and PLAIN.fullmatch(text):
+        value = Fraction(Decimal(text))
+        if abs(value.numerator) >= largest * value.denominator:
+            raise OverflowError
+        return value
     if len(text) > MOST_DIGITS + MOST_DECIMALS:
         raise OverflowError
     if "/" in text:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from giblet import notices
-from giblet.cells import DELIMITED, EXCEL, Purpose, Sheet, is_empty, read_sheet
+from giblet.cells import DELIMITED, EXCEL, Purpose, Sheet, as_text, is_empty, read_sheet
 from giblet.errors import AnnotationError
 from giblet.stimulus.cell_times import has_decimal_commas, seconds
-from giblet.stimulus.columns import TIMES, Columns, find_columns, says_speech
+from giblet.stimulus.columns import TIMES, Columns, find_columns, has_columns, says_speech
 from giblet.stimulus.parts import choose_part, describe_parts, furthest_back, split_parts
 from giblet.stimulus.rows import Row, listed, one_line, with_ends
 from giblet.stimulus.subtitles import read_subtitles
@@ -109,10 +109,16 @@ def read_placed(
             f"{path}: files ending in {path.suffix or 'nothing'!r} are not read as timed text: "
             f"save it as one of {known}"
         )
-    sheet_read = read_sheet(path, PURPOSE, sheet=sheet, encoding=encoding)
-    columns = find_columns(path, sheet_read.header, named, unit)
+    table = read_sheet(
+        path,
+        PURPOSE,
+        sheet=sheet,
+        encoding=encoding,
+        is_header=lambda header: has_columns(header, named),
+    )
+    columns = find_columns(path, table.header, named, unit)
     start_unit = columns.units["start"]
-    reader = _Reader(path, sheet_read, columns, first_tr, as_fraction(tr_s, "tr_s"))
+    reader = _Reader(path, table, columns, first_tr, as_fraction(tr_s, "tr_s"))
     run = None if placed is None else placed.on_clock_of(path, start_unit)
     return reader.rows(run), start_unit
 
@@ -217,10 +223,10 @@ class _Reader:
         end = times.end
         if end is None and times.duration is not None:
             end = times.start + times.duration
-        text = "" if is_empty(cells[columns.text]) else one_line(str(cells[columns.text]))
+        text = "" if is_empty(cells[columns.text]) else one_line(as_text(cells[columns.text]))
         part = ""
         if columns.part is not None:
-            part = str(cells[columns.part]).strip()
+            part = as_text(cells[columns.part])
             if is_empty(cells[columns.part]):
                 raise AnnotationError(
                     f"{self.path} row {number}: {self.table.header[columns.part]!r} is empty: "

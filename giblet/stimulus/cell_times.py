@@ -127,6 +127,8 @@ def seconds(
         raise AnnotationError(
             f"{where} is {_shown(cell)}, not a number of {unit} (stimulus/text/unit){hint}"
         )
+    if unit == "seconds":
+        return number
     return number * (as_fraction(tr_s, "tr_s") if unit == "trs" else SECONDS_OF[unit])
 
 

@@ -31,7 +31,7 @@ class Cue:
 
 def normal_lines(text: str) -> list[str]:
     """Lines of a file, whatever ends them: LF, CR LF, CR, or CR CR LF of a wrong copy."""
-    text = re.sub("\r+\n", "\n", text).replace("\r", "\n")
+    text = re.sub("\r{1,9}\n", "\n", text).replace("\r", "\n")
     # A NUL would end the text elsewhere; WebVTT replaces it by this character.
     return text.replace("\0", "\ufffd").split("\n")
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -60,44 +59,36 @@ def split_parts(rows: Sequence[Row], restart_s: Exact | None, asked: int = 1) ->
     return parts if len(parts) >= asked else _restarts(rows, step, 1)
 
 
-@dataclass
-class _Part:
-    """A part as it grows: its rows and its latest starts, the earliest of those first."""
-
-    rows: list[Row]
-    latest: list[Fraction] = field(default_factory=list)
-
-    def add(self, row: Row, kept: int) -> None:
-        self.rows.append(row)
-        heapq.heappush(self.latest, row.start_s)
-        if len(self.latest) > kept:
-            heapq.heappop(self.latest)
-
-
 def _restarts(rows: Sequence[Row], step: Fraction, fewest: int) -> list[list[Row]]:
     """Split where the time steps back, with `fewest` rows ahead of and behind the step."""
-    parts: list[_Part] = []
-    for index, row in enumerate(rows):
-        if not parts or (
-            _steps_back(parts[-1], row, step, fewest)
-            and _stays_behind(rows, index, max(parts[-1].latest), fewest)
+    starts = [float(row.start_s) for row in rows]
+    borders = [0]
+    # The latest starts of the part as it grows, the earliest of them first.
+    ahead: list[float] = []
+    latest = float("-inf")
+    for index, start in enumerate(starts):
+        back = latest - start
+        if (
+            back > 0
+            and len(ahead) == fewest
+            and ahead[0] > start
+            and (start <= starts[borders[-1]] or back >= step)
+            and _stays_behind(starts, index, latest, fewest)
         ):
-            parts.append(_Part([]))
-        parts[-1].add(row, fewest)
-    return [part.rows for part in parts]
+            borders.append(index)
+            ahead, latest = [], start
+        if len(ahead) < fewest:
+            heapq.heappush(ahead, start)
+        elif start > ahead[0]:
+            heapq.heapreplace(ahead, start)
+        latest = max(latest, start)
+    return [list(rows[a:b]) for a, b in pairwise([*borders, len(rows)])]
 
 
-def _steps_back(part: _Part, row: Row, step: Fraction, fewest: int) -> bool:
-    """Whether a row opens a new part, as far as the rows before it tell."""
-    if len(part.latest) < fewest or part.latest[0] <= row.start_s:
-        return False
-    return row.start_s <= part.rows[0].start_s or max(part.latest) - row.start_s >= step
-
-
-def _stays_behind(rows: Sequence[Row], index: int, latest: Fraction, fewest: int) -> bool:
-    """Whether the rows from `index` on go on behind the latest time, or the table ends."""
-    coming = rows[index : index + fewest]
-    return len(coming) == fewest and all(row.start_s <= latest for row in coming)
+def _stays_behind(starts: Sequence[float], index: int, latest: float, fewest: int) -> bool:
+    """Whether the rows from `index` on go on behind the latest time."""
+    coming = starts[index : index + fewest]
+    return len(coming) == fewest and max(coming) <= latest
 
 
 def _for_good(parts: Sequence[Sequence[Row]]) -> bool:
@@ -150,14 +141,13 @@ def _union(spans: Sequence[tuple[float, float]]) -> float:
 
 def furthest_back(rows: Sequence[Row]) -> tuple[Row, float] | None:
     """The row that starts furthest before an earlier row of the table, and how far (s)."""
-    found, latest = None, None
+    found, furthest, latest = None, 0.0, float("-inf")
     for row in rows:
-        if latest is not None and latest > row.start_s:
-            back = float(latest - row.start_s)
-            if found is None or back > found[1]:
-                found = row, back
-        latest = row.start_s if latest is None else max(latest, row.start_s)
-    return found
+        start = float(row.start_s)
+        if latest - start > furthest and latest > start:
+            found, furthest = row, latest - start
+        latest = max(latest, start)
+    return None if found is None else (found, furthest)
 
 
 def choose_part(path: str | Path, parts: list[list[Row]], text_part: int) -> list[Row]:

@@ -228,7 +228,7 @@ def _refuse_beyond(table: Table, times: Sequence[Times]) -> None:
     for one in times:
         for role in ("start", "end", "duration"):
             value = getattr(one, role)
-            if value is not None and abs(value) > LONGEST_S:
+            if value is not None and abs(float(value)) > LONGEST_S:
                 raise AnnotationError(
                     f"{table.path} row {one.number}: {table.columns[role]!r} is "
                     f"{float(value):g} s; no time of a film is beyond {LONGEST_S:,} s: correct "
