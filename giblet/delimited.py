@@ -90,20 +90,25 @@ def separator_of(text: str, name: str = "") -> str:
     ';'
     """
     lines = _some_lines(text)
-    # Sentences hold commas and semicolons, hardly ever tabs.
-    if sum("\t" in line.strip() for line in lines[1:]) > len(lines[1:]) / 2:
-        return "\t"
     usual = "," if name.lower().endswith(".csv") else "\t"
-    best, most = usual, (0.0, 0, False)
-    for separator in SEPARATORS:
-        share, cells = _agreement(lines, separator)
-        if cells > 1 and (share, cells, separator == usual) > most:
-            best, most = separator, (share, cells, separator == usual)
-    if not most[1] and len(lines) > 1:
-        numbers = {len(line.split()) for line in lines}
-        if len(numbers) == 1 and numbers.pop() > 1 and '"' not in "".join(lines):
-            return " "
-    return best
+    found = {mark: _agreement(lines, mark) for mark in SEPARATORS}
+    possible = [mark for mark in SEPARATORS if found[mark][1] > 1]
+    if not possible:
+        return " " if _has_even_words(lines) else usual
+    # A mark that makes a whole header of the first line is passed over, for one in sentences say,
+    # only where most rows contradict it: the first line is a title then.
+    in_header = [
+        mark
+        for mark in possible
+        if found[mark][0] >= 0.5 and _agreement(lines[:1], mark)[1] >= found[mark][1]
+    ]
+    return max(in_header or possible, key=lambda mark: (*found[mark], mark == usual))
+
+
+def _has_even_words(lines: Sequence[str]) -> bool:
+    """Whether all lines have the same number of words, several, and no quotation marks."""
+    counts = {len(line.split()) for line in lines}
+    return len(lines) > 1 and len(counts) == 1 and counts.pop() > 1 and '"' not in "".join(lines)
 
 
 def _some_lines(text: str) -> list[str]:

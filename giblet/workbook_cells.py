@@ -13,6 +13,7 @@ from typing import IO, Any
 from xml.etree import ElementTree
 
 from giblet.sheets import Purpose, Shown, Unreadable
+from giblet.workbook_xml import RawCell, local
 
 ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 WHOLE = re.compile(r"-?\d{1,15}")
@@ -24,28 +25,6 @@ NOT_CALCULATED = (
     "holds a formula whose value was never calculated: open the workbook in Excel or LibreOffice "
     "and save it, or paste the values"
 )
-
-
-def local(tag: str) -> str:
-    """Name of an element or attribute without its namespace, which two standards differ in."""
-    return tag.rpartition("}")[2]
-
-
-def child(element: ElementTree.Element, name: str) -> ElementTree.Element | None:
-    """First child of that name, in any namespace."""
-    return next((part for part in element if local(part.tag) == name), None)
-
-
-def text_of(element: ElementTree.Element) -> str:
-    """Text of a shared or inline string, without the readings of its characters (phonetic)."""
-    parts = []
-    for part in element:
-        name = local(part.tag)
-        if name == "t":
-            parts.append(part.text or "")
-        elif name == "r":
-            parts += [run.text or "" for run in part if local(run.tag) == "t"]
-    return unescaped("".join(parts))
 
 
 def unescaped(text: str) -> str:
@@ -62,15 +41,15 @@ def unescaped(text: str) -> str:
     return re.sub("[\0-\x08\x0e-\x1f]", " ", plain)
 
 
-def strings_of(source: IO[bytes]) -> list[str]:
-    """The strings that cells refer to by number."""
-    return [text_of(element) for element in elements(source, "si")]
-
-
 def elements(source: IO[bytes], *names: str) -> Iterator[ElementTree.Element]:
     """Elements of these names, one after the other, each forgotten after its use."""
+    wanted: dict[str, bool] = {}
     for _, element in ElementTree.iterparse(source):
-        if local(element.tag) in names:
+        tag = element.tag
+        is_wanted = wanted.get(tag)
+        if is_wanted is None:
+            is_wanted = wanted[tag] = local(tag) in names
+        if is_wanted:
             yield element
             element.clear()
 
@@ -90,7 +69,7 @@ class Formats:
     epoch: datetime.datetime = datetime.datetime(1899, 12, 30)
     recalculated: bool = False
 
-    def kind(self, style: str | None) -> str:
+    def kind(self, style: str) -> str:
         """Kind of a style's number, given its index as the file has it."""
         index = int(style) if style else 0
         return self.kinds[index] if 0 <= index < len(self.kinds) else ""
@@ -131,7 +110,7 @@ def kind_of(code: str) -> str:
 
 @dataclass
 class Cells:
-    """Turns cell elements into values.
+    """Turns cells as they stand in a file into values.
 
     Attributes
     ----------
@@ -149,30 +128,21 @@ class Cells:
     doubtful: list[str] = field(default_factory=list)
     calculated: bool = False
 
-    def value(self, cell: ElementTree.Element, name: str) -> Any:
+    def value(self, cell: RawCell, name: str) -> Any:
         """Value of a cell; see :class:`giblet.sheets.Sheet` for its types.
 
         Parameters
         ----------
         name : the cell's, such as ``B7``
         """
-        kind = cell.get("t", "n")
-        text = formula = inline = None
-        for part in cell:
-            tag = local(part.tag)
-            if tag == "v":
-                text = part.text or ""
-            elif tag == "f":
-                formula = part
-            elif tag == "is":
-                inline = part
-        if formula is not None and self._is_unknown(kind, text, name):
+        text = cell.text
+        if cell.is_formula and self._is_unknown(cell.kind, text, name):
             return self._unreadable(name, "a formula", NOT_CALCULATED)
-        if inline is not None:
-            return text_of(inline)
-        if text is None or (text == "" and kind != "str"):
+        if cell.inline is not None:
+            return unescaped(cell.inline)
+        if text is None or (text == "" and cell.kind != "str"):
             return None
-        return self._of_kind(kind, text, cell, name)
+        return self._of_kind(cell, text, name)
 
     def _is_unknown(self, kind: str, text: str | None, name: str) -> bool:
         """Whether a formula has no value, or a doubtful one."""
@@ -184,7 +154,8 @@ class Cells:
         self.calculated = True
         return False
 
-    def _of_kind(self, kind: str, text: str, cell: ElementTree.Element, name: str) -> Any:
+    def _of_kind(self, cell: RawCell, text: str, name: str) -> Any:
+        kind = cell.kind
         if kind == "s":
             index = int(text)
             if not 0 <= index < len(self.strings):
@@ -199,7 +170,7 @@ class Cells:
         if kind == "d":
             return datetime.datetime.fromisoformat(text)
         number = float(text)
-        style = self.formats.kind(cell.get("s"))
+        style = self.formats.kind(cell.style)
         if style in ("date", "time", "duration"):
             return self._time(number, style, name)
         value = int(text) if WHOLE.fullmatch(text) else float(f"{number:.15g}")

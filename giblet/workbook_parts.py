@@ -14,10 +14,11 @@ from typing import IO
 from xml.etree import ElementTree
 
 from giblet.sheets import Purpose
-from giblet.workbook_cells import Formats, elements, kinds_of, local, strings_of
+from giblet.workbook_cells import Formats, elements, kinds_of, unescaped
+from giblet.workbook_xml import local, strings
 
 # More than any table of a study unpacks to.
-MOST_BYTES = 200 * 2**20
+MOST_BYTES = 100 * 2**20
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Parts:
         if part not in self.parts:
             return []
         with self.open(part) as source:
-            return strings_of(source)
+            return [unescaped(text) for text in strings(source)]
 
 
 def _rels(part: str) -> str:

@@ -12,29 +12,32 @@ import struct
 import zipfile
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
+from xml.parsers.expat import ExpatError
 
 from giblet import notices
 from giblet.sheets import IsHeader, Numbered, Purpose, as_text, column_letters, is_blank
-from giblet.workbook_cells import Cells, elements, local
+from giblet.workbook_cells import Cells
 from giblet.workbook_parts import Listed, Parts
+from giblet.workbook_xml import MOST_COLUMNS, RawArea, RawCell, rows
 
-# Excel's own bounds, and more cells than any table of a study has.
-MOST_ROWS, MOST_COLUMNS = 1_048_576, 16_384
-MOST_CELLS = 5_000_000
+# Excel's own bound, and more rows and cells than any table of a study has.
+LAST_ROW = 1_048_576
+MOST_ROWS, MOST_CELLS = 200_000, 1_000_000
 # Rows at the top of a sheet that show what it holds.
 LOOKED_AT = 30
 REFERENCE = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})")
 # What the standard library raises for archives and XML that are not what they should be.
 DAMAGE = (
-    *(zipfile.BadZipFile, zlib.error, ElementTree.ParseError, struct.error, EOFError, OSError),
-    *(KeyError, IndexError, ValueError, OverflowError, NotImplementedError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, ElementTree.ParseError, ExpatError, struct.error, EOFError),
+    *(OSError, KeyError, IndexError, ValueError, OverflowError, NotImplementedError, RuntimeError),
     *(AttributeError, TypeError, MemoryError),
 )
 
@@ -143,11 +146,7 @@ class _Book:
         for number, cells, is_hidden in self._sparse(sheet, merged):
             found.setdefault(number, {}).update(cells)
             n_cells += max(cells)
-            if n_cells > MOST_CELLS:
-                raise self.purpose.error(
-                    f"{self.path}: sheet {sheet.name!r} has more than {MOST_CELLS:,} cells, more "
-                    "than a table of a study can have: delete what does not belong to the table"
-                )
+            self._refuse_many(sheet, 0, n_cells)
             if is_hidden:
                 hidden.append(number)
         if self.cells.calculated:
@@ -160,44 +159,70 @@ class _Book:
                 f"{self.path}: sheet {sheet.name!r} hides {len(hidden)} row(s) ({some}), by hand "
                 "or by a filter; they are read like the others: delete them if they do not belong"
             )
-        rows = [
+        dense = [
             (number, [cells.get(k) for k in range(1, max(cells) + 1)])
             for number, cells in sorted(found.items())
         ]
-        return BookRows(rows, frozenset(top for top, left, _, right in merged if right > left))
+        return BookRows(dense, frozenset(top for top, left, _, right in merged if right > left))
 
     def _sparse(
         self, sheet: Listed, merged: list[tuple[int, int, int, int]] | None = None
     ) -> Iterator[tuple[int, dict[int, Any], bool]]:
         """Rows with content: number, cells by the number of their column, whether hidden."""
-        number = 0
+        number = n_rows = n_cells = 0
         with self.parts.open(sheet.part) as source:
-            for element in elements(source, "row", "mergeCell"):
-                if local(element.tag) == "mergeCell":
+            for found in rows(source):
+                if isinstance(found, RawArea):
                     if merged is not None:
-                        merged.append(_area(element.get("ref", "")))
+                        merged.append(_area(found.reference))
                     continue
-                number = int(element.get("r") or number + 1)
-                if not 1 <= number <= MOST_ROWS:
-                    raise ValueError(f"row {number} is beyond the {MOST_ROWS:,} of a sheet")
-                cells = self._row(element, number)
+                number = int(found.number or number + 1)
+                if not 1 <= number <= LAST_ROW:
+                    raise ValueError(f"row {number} is beyond the {LAST_ROW:,} of a sheet")
+                n_rows, n_cells = n_rows + 1, n_cells + len(found.cells)
+                self._refuse_many(sheet, n_rows, n_cells)
+                cells = self._row(found.cells, number)
                 if cells:
-                    yield number, cells, element.get("hidden") in ("1", "true")
+                    yield number, cells, found.is_hidden
 
-    def _row(self, element: ElementTree.Element, number: int) -> dict[int, Any]:
+    def _row(self, raw: Iterable[RawCell], number: int) -> dict[int, Any]:
         cells: dict[int, Any] = {}
         column = 0
-        for cell in element:
-            if local(cell.tag) != "c":
+        for cell in raw:
+            name = cell.name
+            column = column_number(name.rstrip("0123456789")) if name else column + 1
+            if cell.text is None and cell.inline is None and not cell.is_formula:
                 continue
-            stated = cell.get("r")
-            column = _reference(stated)[1] if stated else column + 1
-            if not len(cell):
-                continue
-            value = self.cells.value(cell, stated or f"{column_letters(column)}{number}")
+            value = self.cells.value(cell, name or f"{column_letters(column)}{number}")
             if not is_blank(value):
                 cells[column] = value
         return cells
+
+    def _refuse_many(self, sheet: Listed, n_rows: int, n_cells: int) -> None:
+        for found, most, what in ((n_rows, MOST_ROWS, "rows"), (n_cells, MOST_CELLS, "cells")):
+            if found > most:
+                raise self.purpose.error(
+                    f"{self.path}: sheet {sheet.name!r} has more than {most:,} {what}, empty ones "
+                    "with a format included, more than a table of a study has: delete those that "
+                    "do not belong to it, or save it as CSV"
+                )
+
+
+@lru_cache(maxsize=1024)
+def column_number(letters: str) -> int:
+    """Number of a column, counted from 1, of its letters.
+
+    >>> column_number("A"), column_number("XFD")
+    (1, 16384)
+    """
+    number = 0
+    for letter in letters.upper():
+        if not "A" <= letter <= "Z" or len(letters) > 3:
+            raise ValueError(f"{letters!r} is no column")
+        number = 26 * number + ord(letter) - 64
+    if not 1 <= number <= MOST_COLUMNS:
+        raise ValueError(f"column {letters} is beyond the {MOST_COLUMNS:,} of a sheet")
+    return number
 
 
 def _reference(text: str) -> tuple[int, int]:
@@ -205,12 +230,7 @@ def _reference(text: str) -> tuple[int, int]:
     match = REFERENCE.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is no cell")
-    column = 0
-    for letter in match[1].upper():
-        column = 26 * column + ord(letter) - 64
-    if column > MOST_COLUMNS:
-        raise ValueError(f"cell {text} is beyond the {MOST_COLUMNS:,} columns of a sheet")
-    return int(match[2]), column
+    return int(match[2]), column_number(match[1])
 
 
 def _area(text: str) -> tuple[int, int, int, int]:

@@ -246,3 +246,22 @@ def test_huge_tables_are_refused_by_their_size(tmp_path, monkeypatch):
     (tmp_path / "a.csv").write_text("a,b\n" + "1,2\n" * 1000)
     with pytest.raises(TableError, match="is larger than"):
         read(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "separator"),
+    [
+        ("start\tend\ttext\tby\n0\t1\tone, two\t\n1\t2\tthree, four\tA\n2\t3\tfive, six\t\n", "\t"),
+        ("a;b\n0,5;1,5\n1,5;2,5\n", ";"),
+        ("a;b;c\n0,5;1;x\n", ";"),
+        ("Motion, of a study\na;b\n0,5;1,5\n1,5;2,5\n", ";"),
+        ("id,tags\n1,a;b\n2,c;d\n", ","),
+        ("start,end,text\n0,4,one, two\n", ","),
+        ("name\tlist\none\ta;b;c\ntwo\ta;b;c\n", "\t"),
+        ('start,text\n0,"a\tb"\n1,"c\td"\n', ","),
+        ("a  b\n1   2\n", " "),
+        ("only\none\n", "\t"),
+    ],
+)
+def test_what_separates_cells(text, separator):
+    assert delimited.separator_of(text) == separator

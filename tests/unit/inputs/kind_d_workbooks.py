@@ -486,7 +486,7 @@ def _(folder):
 
 @KIND.refused(
     "a workbook of a megabyte that unpacks to a gigabyte",
-    "…a.xlsx: unpacks to more than 200 MB, more than a table of a study can be",
+    "…a.xlsx: unpacks to more than 100 MB, more than a table of a study can be",
 )
 def _(folder):
     path = book(folder / "a.xlsx", ROWS)

@@ -273,7 +273,7 @@ def _(folder):
     rows = "".join(f"{name}\ta.mp4\n" for name in names)
     runs = load_runs(written(folder, "run\tmovie\n" + rows))
     assert runs["run"].tolist() == names
-    scans = "".join(f"{name}\t{name}\tb.nii\tn/a\n" for name in names)
+    scans = "".join(f"{name}\t{name}\t{k}.nii\tn/a\n" for k, name in enumerate(names))
     table = load_scans(written(folder, "subject\trun\tbold\tconfounds\n" + scans), runs)
     assert table["subject"].tolist() == names
     assert table["confounds"].tolist() == [""] * len(names)
