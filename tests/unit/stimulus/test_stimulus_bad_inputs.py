@@ -176,6 +176,48 @@ CASES: dict[str, Case] = {
         AnnotationError,
         "row 3: ends at 5 s, before it starts at 8 s: correct the row",
     ),
+    "frames": (
+        lambda m: text(m.file("x.csv", "start_frame,text\n0,one\n")),
+        AnnotationError,
+        "the column 'start_frame' counts frames, of which no table says how many a second has",
+    ),
+    "number of two readings": (
+        lambda m: text(m.file("x.csv", "start;text\n0;a\n1,200;b\n")),
+        AnnotationError,
+        "row 3: 'start' is '1,200', which can be 1200 or 1.200: write it without a comma",
+    ),
+    "number beyond bounds": (
+        lambda m: text(m.file("x.csv", "start,text\n0,a\n1e999999999,b\n")),
+        AnnotationError,
+        "row 3: 'start' is '1e999999999', which is beyond what is read as a time",
+    ),
+    "time beyond any film": (
+        lambda m: text(m.file("x.csv", "start,end,text\n0,999999999,a\n")),
+        AnnotationError,
+        "row 2: 'end' is 1e+09 s; no time of a film is beyond 1,000,000 s",
+    ),
+    "TR 0": (
+        lambda m: text(m.file("x.csv", "start,end,text\n0,3,a\n"), unit="trs"),
+        AnnotationError,
+        "row 2: 'start' is TR 0, but TRs count from 1 (stimulus/text/first_tr): set it to 0",
+    ),
+    "MicroDVD": (
+        lambda m: text(m.file("x.srt", "{10}{20}hello\n")),
+        AnnotationError,
+        "is MicroDVD (its times are frames), not srt or vtt: convert it",
+    ),
+    "empty subtitles": (
+        lambda m: text(m.file("x.srt", "")),
+        AnnotationError,
+        "is empty: name a file with cues, or leave 'text' empty for a run without text",
+    ),
+    "subtitles cut short": (
+        lambda m: text(
+            m.file("x.srt", "1\n00:00:01,000 --> 00:00:02,000\na\n\n\n\n\n\n2\n00:00:07,000 --")
+        ),
+        AnnotationError,
+        "line 10: the file ends within a line of times ('00:00:07,000 --'): it is cut short",
+    ),
     "no starts": (
         lambda m: text(m.file("x.csv", "start,end,text\n,4,\n")),
         AnnotationError,
