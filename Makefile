@@ -3,12 +3,14 @@ PYTHON ?= python3
 CORES ?= 2
 # One more than cores: tests on the little Slurm mostly wait for it.
 WORKERS ?= $(shell expr $(CORES) + 1)
+# Further options of pytest, such as --demo-results results/demo.
+PYTEST ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 REPORT := results/demo/validate/report/index.html
 
-.PHONY: setup demo test lint clean distclean
+.PHONY: setup demo test pytest lint clean distclean
 
 setup: $(READY)
 
@@ -26,8 +28,10 @@ demo: setup
 	@echo
 	@echo "Done. Open this file in a browser: $(CURDIR)/$(REPORT)"
 
-test: setup lint
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+test: lint pytest
+
+pytest: setup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -29,6 +29,33 @@ TOGETHER = (
     "tests/unit/compare/",
     "tests/unit/validate/test_validate_scored_",
 )
+# The order of places, so that no worker is left alone with a long file at the end: the cluster's
+# first, as they wait most, then what is slow, whole studies in the middle, and the many small files
+# last. Of the studies, the second and third do without the run that the first makes for the others.
+ORDER = (
+    "tests/slurm/",
+    "tests/browser/",
+    "tests/demo/",
+    "tests/remote/",
+    "tests/unit/features/",
+    "tests/unit/train/",
+    "tests/unit/validate/",
+    "tests/workflow/test_killed.py",
+    "tests/workflow/test_haxby.py",
+    "tests/workflow/test_real_film.py",
+    "tests/workflow/test_modalities.py",
+    "tests/workflow/test_parcels.py",
+    "tests/workflow/test_null_report.py",
+    "tests/workflow/",
+    "",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Bring the tests into the order of their places."""
+    items.sort(
+        key=lambda item: next(n for n, place in enumerate(ORDER) if item.nodeid.startswith(place))
+    )
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -47,6 +74,6 @@ def pytest_xdist_make_scheduler(config, log):
             path = nodeid.split("::")[0]
             return next((place for place in TOGETHER if path.startswith(place)), path)
 
-    # As collected: the cluster's, which wait most, at once, and the many small ones at the end.
+    # As ordered here, not by the number of tests in a file.
     config.option.loadscopereorder = False
     return ByPlace(config, log)

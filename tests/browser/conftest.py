@@ -70,14 +70,27 @@ def null_report(tmp_path_factory):
     return build(report_files.make_results(folder, strength=nothing, seed=1), dataset="demo-null")
 
 
+def pytest_generate_tests(metafunc):
+    """Look at the report over made-up results and at the demo's where `--demo-results` names it."""
+    names = ["report", *(["demo"] if metafunc.config.getoption("--demo-results") else [])]
+    if "report" in metafunc.fixturenames:
+        metafunc.parametrize("report", names, indirect=True, scope="session")
+    if "any_page" in metafunc.fixturenames:
+        metafunc.parametrize("any_page", [*names, "comparison"], indirect=True)
+
+
+def html_of(request, name):
+    """The page of a report by its name."""
+    if name == "report":
+        return request.getfixturevalue("made_up")
+    folder = Path(request.config.getoption("--demo-results"))
+    return folder.resolve() / "validate/report/index.html"
+
+
 @pytest.fixture(scope="session")
 def report(request):
-    """The demo's own report when `--demo-results` names it; otherwise the made-up one."""
-    folder = request.config.getoption("--demo-results")
-    if folder is None:
-        html = request.getfixturevalue("made_up")
-    else:
-        html = Path(folder).resolve() / "validate/report/index.html"
+    """A report and what lies beside it."""
+    html = html_of(request, request.param)
     validate = html.parents[1]
     # The page draws these two itself.
     pictures = [
@@ -88,7 +101,7 @@ def report(request):
     return SimpleNamespace(
         html=html,
         voxels=validate / "fmri/voxels.h5",
-        name="report" if folder is None else "demo",
+        name=request.param,
         n_pictures=len(pictures),
         n_players=len([*validate.glob("audio/*.wav"), *validate.glob("video/*.mp4")]),
     )
@@ -121,3 +134,9 @@ def visit(browser):
 @pytest.fixture
 def page(visit, report):
     return visit(report.html)
+
+
+@pytest.fixture
+def any_page(request, visit, comparison):
+    """Each report, and the comparison of two runs."""
+    return visit(comparison if request.param == "comparison" else html_of(request, request.param))

@@ -10,12 +10,6 @@ from tests.support.page_checks import FOCUSED, LOW_CONTRAST, OPEN_ALL, STRUCTURE
 MOST_STOPS = 900
 
 
-@pytest.fixture(params=["report", "comparison"])
-def any_page(request, visit):
-    found = request.getfixturevalue(request.param)
-    return visit(found.html if request.param == "report" else found)
-
-
 def test_structure_is_sound(any_page):
     assert any_page.execute_script(STRUCTURE) == []
     any_page.execute_script(OPEN_ALL)
