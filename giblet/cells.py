@@ -26,6 +26,7 @@ from giblet.sheets import (
     as_text,
     is_blank,
     is_empty,
+    is_wordless,
 )
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "as_text",
     "is_blank",
     "is_empty",
+    "is_wordless",
     "numbers",
     "read_bytes",
     "read_sheet",

@@ -135,8 +135,20 @@ class Unreadable:
 
 
 def is_empty(cell: Any) -> bool:
-    """Whether a cell holds nothing; ``n/a`` is how BIDS writes that."""
-    return cell is None or str(cell).strip().lower() in ("", "n/a", "nan")
+    """Whether a cell of numbers or times holds none: it is empty, or one of `MISSING`.
+
+    >>> is_empty(None), is_empty("n/a"), is_empty("NA"), is_empty("0")
+    (True, True, True, False)
+    """
+    return cell is None or str(cell).strip().lower() in MISSING
+
+
+def is_wordless(cell: Any) -> bool:
+    """Whether a cell of texts or names holds none: it is empty or BIDS' ``n/a``.
+
+    Anything else is a text: "Nan" and "None" are words that people say.
+    """
+    return cell is None or str(cell).strip().lower() in ("", "n/a")
 
 
 def is_blank(cell: Any) -> bool:

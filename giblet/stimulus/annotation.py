@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from giblet import notices
-from giblet.cells import DELIMITED, EXCEL, Purpose, Sheet, as_text, is_empty, read_sheet
+from giblet.cells import (
+    DELIMITED,
+    EXCEL,
+    Purpose,
+    Sheet,
+    as_text,
+    is_empty,
+    is_wordless,
+    read_sheet,
+)
 from giblet.errors import AnnotationError
 from giblet.stimulus.cell_times import has_decimal_commas, seconds
 from giblet.stimulus.columns import TIMES, Columns, find_columns, has_columns, says_speech
@@ -147,7 +156,7 @@ class _Reader:
             if found is not None:
                 times.append(found)
                 cells_of[number] = cells
-            elif not is_empty(cells[self.columns.text]):
+            elif not is_wordless(cells[self.columns.text]):
                 timeless.append(number)
         self._say_of(timeless, times)
         units = {role: self.columns.units[role] for role in positions}
@@ -223,11 +232,11 @@ class _Reader:
         end = times.end
         if end is None and times.duration is not None:
             end = times.start + times.duration
-        text = "" if is_empty(cells[columns.text]) else one_line(as_text(cells[columns.text]))
+        text = "" if is_wordless(cells[columns.text]) else one_line(as_text(cells[columns.text]))
         part = ""
         if columns.part is not None:
             part = as_text(cells[columns.part])
-            if is_empty(cells[columns.part]):
+            if is_wordless(cells[columns.part]):
                 raise AnnotationError(
                     f"{self.path} row {number}: {self.table.header[columns.part]!r} is empty: "
                     "every row needs to say which part it belongs to"

@@ -520,3 +520,14 @@ def _(folder):
 )
 def _(folder):
     films(written(folder, "\n" * 3_000_000, "runs.tsv"))
+
+
+# Annotations.
+
+
+@KIND.read("words that look like missing values: Nan, None, NA, null; ends that are missing")
+def _(folder):
+    for missing in ("n/a", "NA", "NaN", "null", "None", "#N/A", ".", ""):
+        rows = [f"{k}\t{missing}\t{word}" for k, word in enumerate(("Nan", "None", "NA", "null"))]
+        path = written(folder, "\n".join(["start\tend\tword", *rows]))
+        assert texts(path, 4) == ["Nan", "None", "NA", "null"], missing
