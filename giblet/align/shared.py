@@ -18,6 +18,7 @@ from giblet.timing import Exact, as_fraction
 LEAST_MOVEMENT_S = 5.0
 # Stretches of one film this far apart belong together: what lies between was cut or is still.
 BETWEEN_S = 12.0
+ONE_FILE = "the same film file"
 WHY = {"video": "the same pictures", "audio": "the same sound"}
 
 
@@ -42,44 +43,45 @@ def common_seconds(
     """
     kept = [place for place, run in enumerate(runs) if run not in repeats]
     names = [runs[place] for place in kept]
-    found: list[Common] = []
-    moving: dict[int, Track] = {}
-    same_file: set[tuple[int, int]] = set()
-    tracks = {}
-    for number, place in enumerate(kept):
-        frames = stimuli[place][0]
-        if frames:
-            tracks[number] = picture_track(frames, tr_s, lengths[names[number]])
-    moving = {number: track for number, track in tracks.items() if _movement_s(track) > 0}
-    for one in _of_one_file(kept, stimuli, tracks, tr_s):
-        same_file.add((one.first, one.second))
-        if one.stop_s > one.start_s:
-            found.append(_named(one, names, "the same film file"))
-    found += _compared(names, moving, same_file)
-    silent = [number for number in range(len(kept)) if number not in moving]
-    sounds = {}
-    if silent:
-        for number, place in enumerate(kept):
-            audio = stimuli[place][1]
-            if audio:
-                sounds[number] = sound_track(audio, tr_s, lengths[names[number]])
-    pairs_of_pictures = {(a, b) for a in moving for b in moving}
-    found += _compared(names, sounds, same_file | pairs_of_pictures)
+    files = [stimuli[place] for place in kept]
+    pictures = {
+        number: picture_track(frames, tr_s, lengths[names[number]])
+        for number, (frames, _, _) in enumerate(files)
+        if frames
+    }
+    moving = {number: track for number, track in pictures.items() if _movement_s(track) > 0}
+    sounds = {
+        number: sound_track(audio, tr_s, lengths[names[number]])
+        for number, (_, audio, _) in enumerate(files)
+        if audio and len(moving) < len(files)
+    }
+    heard = {number for number, track in sounds.items() if _movement_s(track) > 0}
+    one_file = _of_one_file(files, pictures, {*moving, *heard}, tr_s)
+    known = {(one.first, one.second) for one in one_file}
+    found = [
+        _named(one, names, "the same film file") for one in one_file if one.stop_s > one.start_s
+    ]
+    found += _compared(names, moving, known)
+    found += _compared(names, sounds, known | {(a, b) for a in moving for b in moving})
     return found
 
 
 def _of_one_file(
-    kept: Sequence[int], stimuli: Sequence[Stimulus], tracks: Mapping[int, Track], tr_s: Exact
+    files: Sequence[Stimulus], tracks: Mapping[int, Track], telling: set[int], tr_s: Exact
 ) -> list[Stretch]:
-    """What pairs of runs share whose films are one file, which may be nothing."""
+    """What pairs of runs share whose films are one file, which may be nothing.
+
+    Parameters
+    ----------
+    telling : runs in which something moves or is heard; a film that is still and silent stands for
+        none, as where words alone are the stimulus
+    """
     films = {}
-    for number, place in enumerate(kept):
-        frames = stimuli[place][0]
-        if frames:
-            with reading(frames, stage="stimulus", tr_s=tr_s) as file:
-                if "film" in file.attrs:
-                    onset = as_fraction(str(file.attrs["movie_onset_s"]), "movie_onset_s")
-                    films[number] = (str(file.attrs["film"]), onset)
+    for number in sorted(telling & set(tracks)):
+        with reading(str(files[number][0]), stage="stimulus", tr_s=tr_s) as file:
+            if "film" in file.attrs:
+                onset = as_fraction(str(file.attrs["movie_onset_s"]), "movie_onset_s")
+                films[number] = (str(file.attrs["film"]), onset)
     found = []
     for a, (film, onset) in films.items():
         for b, (other, other_onset) in films.items():

@@ -12,7 +12,7 @@ from giblet.align.layout import CODES
 from giblet.align.shared import common_seconds
 from giblet.errors import AlignError
 from giblet.notices import InputWarning
-from tests.support.moving_films import Film, scenes, write_frames
+from tests.support.moving_films import Film, scenes, slides, write_frames
 from tests.support.split_inputs import splits_of
 
 TR_S, GAP = 1.5, CODES["gap"]
@@ -128,13 +128,21 @@ def test_whole_runs_of_one_film_in_two_splits_are_refused(tmp_path: Path) -> Non
 
 
 def test_films_of_one_file_are_compared_by_their_onsets(tmp_path: Path) -> None:
-    still = lambda moments, h, w: np.full((len(moments), h, w), 128.0)  # noqa: E731
+    # Few pictures, which are not known by what they show.
+    film = slides([0, 1] * 40, 1.0)
+    onsets = {"a": (0, "x"), "b": (12, "x"), "c": (12, "y")}
     films = [
-        write_frames(tmp_path / "a.h5", still, 40, name="x"),
-        write_frames(tmp_path / "b.h5", still, 40, onset_s=12, name="x"),
-        write_frames(tmp_path / "c.h5", still, 40, onset_s=12, name="y"),
+        write_frames(tmp_path / f"{run}.h5", film, 40, onset_s=onset_s, name=name)
+        for run, (onset_s, name) in onsets.items()
     ]
-    runs = ["a", "b", "c"]
     stimuli = [(path, None, None) for path in films]
-    (found,) = common_seconds(runs, stimuli, dict.fromkeys(runs, 40), {}, TR_S)
+    (found,) = common_seconds([*onsets], stimuli, dict.fromkeys(onsets, 40), {}, TR_S)
     assert found == Common("a", "b", 0.0, 48.0, 12.0, 0.0, "the same film file")
+
+
+def test_a_film_that_shows_nothing_is_no_film_shown_again(tmp_path: Path) -> None:
+    grey = slides([], 1.0)
+    films = [write_frames(tmp_path / f"{k}.h5", grey, 120, name="grey") for k in range(2)]
+    codes = splits_of(tmp_path, films, scheme="leave_one_run_out")
+    assert (codes["run-2"] == CODES["test"]).all()
+    assert CODES["train"] in codes["run-1"]
