@@ -182,7 +182,11 @@ def _load(file: str, stack: ExitStack) -> Image:
     raw = _raw_header(kind, block)
     if raw is not None:
         headers.require_possible(file, raw)
-    image = kind.from_file_map(file_map, mmap=False)
+    from nibabel.imageglobals import LoggingOutputSuppressor
+
+    # What nibabel finds odd it also writes to the log, beside raising it or repairing it.
+    with LoggingOutputSuppressor():
+        image = kind.from_file_map(file_map, mmap=False)
     return _described(file, data_file, image, raw, stream)
 
 

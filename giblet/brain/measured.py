@@ -86,21 +86,18 @@ def survey(
     n_finite, n_filled, n_below, n_wrapped = np.zeros((4, n_volumes), np.int64)
     same = np.zeros(n_volumes, bool)
     mean, change = np.full((2, n_volumes), np.nan)
+    wrapped = WRAP_SHARE * full_scale.width() if full_scale is not None else np.inf
     before = None
     for t, row in enumerate(values):
-        finite = np.isfinite(row)
-        row_values = row if finite.all() else row[finite]
-        n_finite[t] = len(row_values)
-        n_filled[t] = np.count_nonzero(row_values)
-        n_below[t] = np.count_nonzero(row_values < 0)
-        if len(row_values):
-            mean[t] = row_values.mean(dtype=np.float64)
+        n_finite[t], n_filled[t], n_below[t], mean[t] = _held(row)
         if before is not None:
             step = _step(row, before)
-            same[t] = not few and n_filled[t] > 0 and _same(row, before, step)
-            change[t] = _root_mean_square(step)
-            if full_scale is not None:
-                n_wrapped[t] = np.count_nonzero(np.abs(step) > WRAP_SHARE * full_scale.width())
+            square = _square(step)
+            same[t] = square == 0 and not few and n_filled[t] > 0 and _same(row, before)
+            change[t] = np.sqrt(square / len(step)) if len(step) else np.nan
+            # The sum of the squares is below the square of any one that went round.
+            if full_scale is not None and not square < wrapped**2:
+                n_wrapped[t] = np.count_nonzero(np.abs(step) > wrapped)
         before = row
     gone = np.zeros(n_volumes, bool) if missing is None else missing
     # Where values stand on either side of 0, it is a value as any other.
@@ -119,23 +116,44 @@ def survey(
     return found
 
 
+def _held(row: NDArray[np.float32]) -> tuple[int, int, int, float]:
+    """Voxels of a volume that are finite, not 0 and below 0, and the mean of the finite ones."""
+    total = _sum(row)
+    if not np.isfinite(total):
+        row = row[np.isfinite(row)]
+        total = float(row.sum(dtype=np.float64))
+    n = len(row)
+    mean = total / n if n else np.nan
+    # One pass is enough for the values of most scans.
+    if n and row.min() > 0:
+        return n, n, 0, mean
+    return n, int(np.count_nonzero(row)), int(np.count_nonzero(row < 0)), mean
+
+
+def _sum(row: NDArray[np.float32]) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(row.sum())
+
+
 def _step(row: NDArray[np.float32], before: NDArray[np.float32]) -> NDArray[np.float32]:
     """Difference of two volumes, of the voxels that have one."""
     with np.errstate(invalid="ignore", over="ignore"):
         step = row - before
-    finite = np.isfinite(step)
-    return step if finite.all() else step[finite]
+        if np.isfinite(np.dot(step, step)):
+            return step
+    return step[np.isfinite(step)]
 
 
-def _root_mean_square(step: NDArray[np.float32]) -> float:
+def _square(step: NDArray[np.float32]) -> float:
+    """Sum of squares."""
     with np.errstate(over="ignore"):
-        square = float(np.dot(step, step)) / max(1, len(step))
-    return float(np.sqrt(square)) if len(step) and np.isfinite(square) else np.nan
+        square = float(np.dot(step, step))
+    return square if np.isfinite(square) else float(np.square(step, dtype=np.float64).sum())
 
 
-def _same(row: NDArray[np.float32], before: NDArray[np.float32], step: NDArray[np.float32]) -> bool:
+def _same(row: NDArray[np.float32], before: NDArray[np.float32]) -> bool:
     """Whether a volume is the one before once more."""
-    return not step.any() and np.array_equal(row, before, equal_nan=True)
+    return bool(np.array_equal(row, before, equal_nan=True))
 
 
 def spans(numbers: Sequence[int], most: int = 8) -> str:
