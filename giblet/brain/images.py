@@ -298,6 +298,9 @@ def _class_of(file: str, block: bytes) -> tuple[Any, bytes]:
             continue
         if kind in (nibabel.Cifti2Image, nibabel.GiftiImage):
             raise BrainError(foreign.surface(file))
+        if issubclass(kind, nibabel.Minc1Image):
+            # Of which the time may be any axis.
+            raise BrainError(f"{file}: a MINC file: convert it to NIfTI (mnc2nii)")
         return kind, sniff[0] if sniff else block
     raise BrainError(
         f"{file}: not a readable NIfTI image (no format that nibabel knows): export it again"

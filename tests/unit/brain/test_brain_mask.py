@@ -9,6 +9,8 @@ import pytest
 
 from giblet.brain.mask import ScanRange, compute_mask, load_mask
 from giblet.errors import BrainError
+from tests.support import heads
+from tests.support.heads import FORMS
 from tests.support.scans import AFFINE, noise_scan, write_image
 
 SHAPE = (5, 6, 4)
@@ -28,6 +30,32 @@ def head(seed=0, shape=(16, 18, 16), n_volumes=20):
     ball = distance < 6
     mean = np.where(ball, 1000.0, 40.0)[..., None]
     return (mean + 15 * rng.standard_normal((*shape, n_volumes))).astype(np.float32), ball
+
+
+@pytest.mark.parametrize("voxel_mm", [4, 8])
+@pytest.mark.parametrize("form", FORMS)
+def test_the_brain_is_found_in_volumes_of_every_form(study, form, voxel_mm):
+    """The coarse ones are the demo's grid, whose 3,666 voxels all are brain."""
+    made = heads.head(form, voxel_mm=voxel_mm, n_volumes=4, seed=voxel_mm)
+    scan = study.scan(made.bold, affine=made.affine)
+    found, _ = compute_mask([ScanRange(str(scan))], method="auto", fraction=1.0, resample=False)
+    assert 2 * (found & made.brain).sum() >= 0.95 * (found.sum() + made.brain.sum())
+    if form == "stripped":
+        np.testing.assert_array_equal(found, made.brain)
+        assert found.sum() == {4: 29398, 8: 3666}[voxel_mm]
+
+
+def test_in_mni_space_what_hangs_on_the_brain_is_cut_off(study):
+    """Bright tissue beside the brain, as thick as no opening takes away."""
+    made = heads.head("head", voxel_mm=4, n_volumes=4)
+    data = made.bold.copy()
+    data[:22, :, :25] = 900
+    name = "sub-01_space-MNI152NLin6Asym_bold.nii"
+    for scan, least, most in (("sub-01_bold.nii", 0.5, 0.95), (name, 0.97, 1)):
+        path = study.scan(data, scan, affine=made.affine)
+        found, _ = compute_mask([ScanRange(str(path))], method="auto", fraction=1, resample=False)
+        dice = 2 * (found & made.brain).sum() / (found.sum() + made.brain.sum())
+        assert least < dice <= most
 
 
 def computed(study, *scans, method="auto", fraction=1.0, resample=False):

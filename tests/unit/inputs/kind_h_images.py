@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -227,6 +228,11 @@ def _(folder):
     # By its content, whatever it is called.
     (folder / "bold.dtseries.nii").rename(folder / "bold.nii")
     values_of(folder, folder / "bold.nii")
+
+
+@KIND.refused("a MINC file", "….mnc: a MINC file: convert it to NIfTI (mnc2nii)")
+def _(folder):
+    values_of(folder, Path(nibabel.__file__).parent / "tests/data/minc1_4d.mnc")
 
 
 @KIND.refused(
