@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,7 +23,7 @@ from giblet.cells import (
 from giblet.errors import AnnotationError
 from giblet.stimulus.cell_times import has_decimal_commas, seconds
 from giblet.stimulus.columns import TIMES, Columns, find_columns, has_columns, says_speech
-from giblet.stimulus.parts import choose_part, describe_parts, furthest_back, split_parts
+from giblet.stimulus.parts import choose_part, say_of_parts, split_parts
 from giblet.stimulus.rows import Row, listed, one_line, with_ends
 from giblet.stimulus.subtitles import read_subtitles
 from giblet.stimulus.units import Run, Table, Times, in_seconds
@@ -151,6 +152,7 @@ class _Reader:
         commas = has_decimal_commas(
             cells[index] for _, cells in self.table.rows for index in positions.values()
         )
+        self._refuse_other_trs(positions)
         for number, cells in self.table.rows:
             found = self._times(number, cells, positions, commas)
             if found is not None:
@@ -187,6 +189,18 @@ class _Reader:
                 found[role] = time + self.tr_s * ((role == "end") - self.first_tr)
         start = found["start"]
         return None if start is None else Times(number, start, found["end"], found["duration"])
+
+    def _refuse_other_trs(self, positions: Mapping[str, int]) -> None:
+        """Refuse TRs of which the header says that they last longer or shorter than the run's."""
+        for role, index in positions.items():
+            header = self.table.header[index]
+            said = re.search(r"\btrs?\W+([0-9]{1,3}(?:\.[0-9]{1,6})?) ?s\b", header, re.IGNORECASE)
+            if self.columns.units[role] == "trs" and said and as_fraction(said[1]) != self.tr_s:
+                raise AnnotationError(
+                    f"{self.path}: the column {header!r} counts TRs of {said[1]} s, config key "
+                    f"'tr_s' is {float(self.tr_s):g}: name a column of seconds in "
+                    f"stimulus/text/{role}_column"
+                )
 
     def _refuse_early_tr(self, where: str, time: Fraction) -> None:
         if time == 0 and self.first_tr == 1:
@@ -267,37 +281,5 @@ def rows_of_part(
         asked = max(asked, len(parts))
     called = "line" if Path(path).suffix.lower() in SUBTITLES else "row"
     chosen = choose_part(path, parts, text_part)
-    _say_of_parts(path, rows, parts, text_part, asked, restart_s, called)
+    say_of_parts(path, rows, parts, text_part, asked, restart_s, called)
     return [row for row in with_ends(path, chosen, tr_s, gap_s, called) if row.text]
-
-
-def _say_of_parts(
-    path: str | Path,
-    rows: list[Row],
-    parts: list[list[Row]],
-    text_part: int,
-    asked: int,
-    restart_s: Exact | None,
-    called: str,
-) -> None:
-    """Say which parts there are; warn where the runs table does not speak of them."""
-    found = f"{path}: {len(parts)} parts ({describe_parts(parts)}); part {text_part} is used"
-    mend = (
-        "if they are one run's, set stimulus/text/restart_s to null; if not, name them in text_part"
-    )
-    if len(parts) > asked:
-        left_out = sum(bool(row.text) for row in rows) - sum(
-            bool(row.text) for row in parts[text_part - 1]
-        )
-        about = f"the runs table names {asked}" if asked > 1 else "times start again"
-        notices.warn(f"{found} and {left_out} {called}s are left out, as {about}: {mend}")
-    elif len(parts) > 1:
-        print(found)
-    elif restart_s is not None and (back := furthest_back(rows)) is not None:
-        row, step = back
-        if step >= as_fraction(restart_s):
-            notices.warn(
-                f"{path} {called} {row.number}: starts {step:g} s before an earlier one; all "
-                f"{len(rows)} {called}s are taken for one run's, in order of time; if the file "
-                "holds several runs, name them in text_part of the runs table"
-            )

@@ -20,6 +20,7 @@ SECONDS_OF = {
     "nanoseconds": Fraction(1, 10**9),
     "minutes": Fraction(60),
     "hours": Fraction(3600),
+    "days": Fraction(86400),
 }
 # Nanoseconds of a film have 13 digits, those since 1970 have 19.
 LARGEST_CELL = 10**24
@@ -124,6 +125,8 @@ def seconds(
     number = _number(where, cell, decimal_commas)
     if number is None:
         hint = ": set it to 'clock'" if _clock_cell(where, cell) is not None else _hint(cell)
+        if isinstance(cell, datetime.datetime):
+            hint = ": format the column as numbers, or as [h]:mm:ss and set it to 'clock'"
         raise AnnotationError(
             f"{where} is {_shown(cell)}, not a number of {unit} (stimulus/text/unit){hint}"
         )
@@ -133,6 +136,8 @@ def seconds(
 
 
 def _shown(cell: Any) -> str:
+    if isinstance(cell, datetime.datetime):
+        return f"the date {cell}"
     timed = isinstance(cell, datetime.time | datetime.timedelta)
     return f"the time {cell}" if timed else shortened(cell)
 

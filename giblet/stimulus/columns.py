@@ -49,6 +49,7 @@ UNITS = {
     "nanoseconds": ("ns", "nsec", "nanosec", "nanosecond", "nanoseconds"),
     "minutes": ("min", "mins", "minute", "minutes"),
     "hours": ("h", "hr", "hrs", "hour", "hours"),
+    "days": ("day", "days"),
     "trs": ("tr", "trs", "volume", "volumes"),
     "clock": (
         *("hms", "h:mm:ss", "hh:mm:ss", "mm:ss", "m:ss", "h:m:s", "timecode", "hh:mm:ss.ms"),
@@ -122,6 +123,7 @@ def find_columns(
             f"stimulus/text/{role}_column"
         )
     stated = _stated_units(path, header, found)
+    _inherit_unit(path, header, found, stated)
     is_transcript = name_and_unit(header[text])[0] in TRANSCRIPTS
     return Columns(
         start,
@@ -175,6 +177,26 @@ def _stated_units(
             )
         found[role] = None
     return stated
+
+
+def _inherit_unit(
+    path: str | Path, header: list[str], found: dict[str, int | None], stated: dict[str, str]
+) -> None:
+    """Read an end or a duration that states no unit in the one that the start states."""
+    unit = stated.get("start")
+    if unit is None:
+        return
+    first = header[found["start"] or 0]
+    for role in ("end", "duration"):
+        index = found[role]
+        if index is None or role in stated:
+            continue
+        stated[role] = unit
+        if role == "duration" and unit != "seconds" and found["end"] is None:
+            notices.warn(
+                f"{path}: the column {header[index]!r} states no unit and is read in {unit}, as "
+                f"{first!r}; name its unit in the header, as in 'duration (s)'"
+            )
 
 
 def says_speech(columns: Columns, cell: object) -> bool | None:

@@ -15,6 +15,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+from giblet import notices
 from giblet.errors import AnnotationError
 from giblet.stimulus.rows import Row
 from giblet.timing import Exact, as_fraction
@@ -170,3 +171,35 @@ def describe_parts(parts: Sequence[Sequence[Row]], most: int = 8) -> str:
         for number, part in enumerate(parts[:most], 1)
     )
     return shown + (", ..." if len(parts) > most else "")
+
+
+def say_of_parts(
+    path: str | Path,
+    rows: list[Row],
+    parts: list[list[Row]],
+    text_part: int,
+    asked: int,
+    restart_s: Exact | None,
+    called: str,
+) -> None:
+    """Say which parts there are; warn where the runs table does not speak of them."""
+    found = f"{path}: {len(parts)} parts ({describe_parts(parts)}); part {text_part} is used"
+    mend = (
+        "if they are one run's, set stimulus/text/restart_s to null; if not, name them in text_part"
+    )
+    if len(parts) > asked:
+        left_out = sum(bool(row.text) for row in rows) - sum(
+            bool(row.text) for row in parts[text_part - 1]
+        )
+        about = f"the runs table names {asked}" if asked > 1 else "times start again"
+        notices.warn(f"{found} and {left_out} {called}s are left out, as {about}: {mend}")
+    elif len(parts) > 1:
+        print(found)
+    elif restart_s is not None and (back := furthest_back(rows)) is not None:
+        row, step = back
+        if step >= as_fraction(restart_s):
+            notices.warn(
+                f"{path} {called} {row.number}: starts {step:g} s before an earlier one; all "
+                f"{len(rows)} {called}s are taken for one run's, in order of time; if the file "
+                "holds several runs, name them in text_part of the runs table"
+            )

@@ -99,9 +99,9 @@ def _remedy(rows: Sequence[Row], called: str) -> str:
     if not usual:
         return f"correct the {called}"
     return (
-        f"so do {backwards} of {len(rows)} rows; if the column holds durations, name it in "
-        "stimulus/text/duration_column, and if start and end are swapped, set "
-        "stimulus/text/start_column and end_column"
+        f"so do {backwards} of {len(rows)} rows; correct them, or, where the column of ends holds "
+        "durations, name it in stimulus/text/duration_column, and where start and end are swapped, "
+        "set stimulus/text/start_column and end_column"
     )
 
 

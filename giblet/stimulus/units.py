@@ -21,16 +21,18 @@ from giblet.errors import AnnotationError
 from giblet.stimulus.rows import LONGEST_S
 
 FINER = {1000: "milliseconds", 10**6: "microseconds", 10**9: "nanoseconds"}
-COARSER = {60: "minutes", 3600: "hours", 86400: "days, as Excel stores times"}
+COARSER = {60: ("minutes", "min"), 3600: ("hours", "h"), 86400: ("days, as in Excel", "days")}
 # Excel takes 1:30 for an hour and a half.
 CLOCK = {60: "minutes and seconds that Excel took for hours and minutes"}
-LONGEST_FILM_S = 86_400
+USUAL_FILM_S, LONGEST_FILM_S = 4 * 3600, 86_400
 # In its own unit an annotation reaches from a tenth of the run to a hundred times its length.
 SHORTEST_REACH, LONGEST_REACH = 0.1, 100
 # With fewer rows nothing is decided, only said.
 FEWEST = 3
 # Rows that overlap this many others on the median are durations in another unit.
 CROWD = 20
+# A word or an event lasts longer.
+SHORTEST_ROW_S = 0.005
 
 
 @dataclass(frozen=True)
@@ -112,15 +114,12 @@ def _with_scale(
 
 
 def _spans(times: Sequence[Times]) -> list[tuple[float, float]]:
-    """Start and end of each row; a row without an end is a moment."""
-    out = []
-    for one in times:
-        start = float(one.start)
-        end = start if one.end is None else float(one.end)
-        if one.end is None and one.duration is not None:
-            end = start + float(one.duration)
-        out.append((start, end))
-    return out
+    """Start and end of each row; one without an end, which a duration is not, is a moment."""
+    starts = [float(one.start) for one in times]
+    return [
+        (start, start if one.end is None else float(one.end))
+        for one, start in zip(times, starts, strict=True)
+    ]
 
 
 def _step(starts: Sequence[float]) -> float | None:
@@ -139,25 +138,25 @@ def _scale_of_starts(table: Table, times: Sequence[Times], run: Run) -> int:
     reach = max(length, float(run.stop_s))
     slack = max(0.05 * length, length / max(run.n_trs, 1))
 
-    def inside(start: float, end: float) -> bool:
-        return start >= float(run.start_s) - slack and end <= float(run.stop_s) + slack
-
-    if 2 * sum(inside(*span) for span in spans) >= len(spans):
+    low, high = float(run.start_s) - slack, float(run.stop_s) + slack
+    # Ends alone say nothing about starts: they may be in a unit of their own.
+    if 2 * sum(low <= start <= high for start, _ in spans) > len(spans):
         return 1
     ends = sorted(max(abs(start), end) for start, end in spans)
     last = ends[min(int(0.95 * len(ends)), len(ends) - 1)]
     lengths = [end - start for start, end in spans if end > start]
     typical = median(lengths) if lengths else _step([start for start, _ in spans]) or 0.0
-    if last <= min(LONGEST_REACH * reach, LONGEST_FILM_S) and typical <= length:
+    possible = last <= LONGEST_FILM_S and last <= max(LONGEST_REACH * reach, USUAL_FILM_S)
+    # Rows of a film far longer than its run may each outlast it, but not on Excel's clock.
+    short = typical <= length or (unit == "seconds" and last <= LONGEST_REACH * reach)
+    if possible and short:
         return 1
     scales = FINER if unit == "seconds" else CLOCK
     if unit == "clock" and any(one.start % 60 or (one.end or 0) % 60 for one in times):
         return 1
     for scale, name in scales.items():
-        if (
-            SHORTEST_REACH * reach <= last / scale < LONGEST_REACH * reach
-            and typical < length * scale
-        ):
+        reaches = SHORTEST_REACH * reach <= last / scale < LONGEST_REACH * reach
+        if reaches and SHORTEST_ROW_S * scale <= typical < length * scale:
             return scale if _decided(table, name, scale, last, length, len(times)) else 1
     return 1
 
@@ -181,32 +180,58 @@ def _decided(table: Table, name: str, scale: int, last: float, length: float, n_
 
 def _scale_of_durations(table: Table, times: Sequence[Times], run: Run) -> int:
     """By how much durations are to be divided, where they decide how long rows last."""
-    used = [one for one in times if one.duration is not None and one.end is None]
-    durations = [float(one.duration) for one in used if one.duration]
-    if not durations or "duration" in table.stated or table.units["duration"] != "seconds":
+    role, used = _lasting(table, times)
+    durations = [length for _, length in used if length > 0]
+    if not durations or role in table.stated or table.units[role] != "seconds":
         return 1
     typical = median(durations)
     step = _step([float(one.start) for one in times])
     length = float(run.stop_s - run.start_s)
     stop = float(run.stop_s) + 0.05 * length
-    starting = [one for one in used if run.start_s <= one.start < run.stop_s]
-    beyond = sum(float(one.start) + float(one.duration or 0) > stop for one in starting)
+    starting = [one for one in used if float(run.start_s) <= one[0] < float(run.stop_s)]
+    beyond = sum(start + lasts > stop for start, lasts in starting)
     crowded = step is not None and typical >= CROWD * step
-    if not (crowded or typical > length) or typical <= 0:
+    overlapping = step is None or role == "duration" or typical > 2 * step
+    if not (crowded or (typical > length and starting and overlapping)):
         return 1
     longest = 2 * step if step is not None else length
     fitting = [
-        (scale, name) for scale, name in FINER.items() if 0.005 <= typical / scale <= longest
+        (scale, name)
+        for scale, name in FINER.items()
+        if SHORTEST_ROW_S <= typical / scale <= longest
     ]
-    what = f"{table.path}: the column {table.columns['duration']!r} has {typical:g} on the median"
+    if role == "end" and 2 * beyond <= len(starting):
+        return 1  # rows that go on to the end of a scene or of the film
+    what = f"{table.path}: the column {table.columns[role]!r} has {typical:g} on the median"
+    if role == "end":
+        what += " after the start"
     about = f"in a run of {length:g} s" + (f" with a row every {step:g} s" if step else "")
-    mend = "name the unit in the header, as in 'duration_ms' or 'duration (s)'"
-    if fitting and len(used) >= FEWEST and (typical > length or 2 * beyond > len(starting)):
+    mend = f"name the unit in the header, as in '{role}_ms' or '{role} (s)'"
+    if (
+        role == "duration"
+        and fitting
+        and len(used) >= FEWEST
+        and (typical > length or 2 * beyond > len(starting))
+    ):
         scale, name = fitting[0]
         notices.warn(f"{what}, {about}: it is read as {name}; {mend}, if that is not so")
         return scale
     notices.warn(f"{what}, {about}, and is taken for seconds; if it holds another unit, {mend}")
     return 1
+
+
+def _lasting(table: Table, times: Sequence[Times]) -> tuple[str, list[tuple[float, float]]]:
+    """Column that says how long rows last, and the start and length that it gives each."""
+    ends = [
+        (float(one.start), float(one.end) - float(one.start))
+        for one in times
+        if one.end is not None
+    ]
+    if ends:
+        return "end", ends
+    return "duration", [
+        (float(one.start), float(one.duration)) for one in times if one.duration is not None
+    ]
 
 
 def _warn_of_coarser(table: Table, times: Sequence[Times], run: Run) -> None:
@@ -215,13 +240,19 @@ def _warn_of_coarser(table: Table, times: Sequence[Times], run: Run) -> None:
         return
     last = max(max(span) for span in _spans(times))
     stop = float(run.stop_s)
-    for scale, name in COARSER.items():
+    for scale, (name, short) in COARSER.items():
         if 0.5 * stop <= last * scale <= 1.1 * stop:
             notices.warn(
                 f"{table.path}: all {len(times)} rows lie in the first {last:g} s of the run of "
                 f"{stop:g} s; if their times are {name}, name the unit in the header, as in "
-                "'start (min)', or write seconds"
+                f"'start ({short})', or write seconds"
             )
+    whole = all(one.start.denominator == 1 for one in times)
+    if whole and last == run.n_trs and not 0.9 * last <= stop <= 1.1 * last:
+        notices.warn(
+            f"{table.path}: its rows end at {last:g}, which is the number of TRs of the run of "
+            f"{stop:g} s; if its times are TRs, set stimulus/text/unit to 'trs'"
+        )
 
 
 def _refuse_beyond(table: Table, times: Sequence[Times]) -> None:

@@ -157,3 +157,15 @@ def test_runs_that_show_the_same_are_known(write):
     text = "".join(f"run-{k}\t{row}\t9\n" for k, row in enumerate(rows, start=1))
     runs = tables.load_runs(write(f"run\tmovie\tmovie_onset_s\ttext\tn_trs\n{text}"))
     assert tables.shown_again(runs) == {"run-3": "run-1"}
+
+
+def test_what_the_runs_table_says_of_a_text_as_a_whole(write):
+    lines = ("r1\ta.mp4\ta.srt\t1\t0", "r2\ta.mp4\ta.srt\t3\t0", "r3\tb.mp4\tb.srt\t1\t0")
+    again = ("r4\tc.mp4\tc.srt\t1\t0", "r5\tc.mp4\tc.srt\t1\t-600", "r6\td.mp4\t\t1\t0")
+    same = ("r7\tb.mp4\tb.srt\t1\t0",)
+    table = "\n".join(["run\tmovie\ttext\ttext_part\tmovie_onset_s", *lines, *again, *same])
+    assert tables.pieces_of_texts(tables.load_runs(write(table + "\n"))) == {
+        "a.srt": (3, True),
+        "b.srt": (1, False),
+        "c.srt": (1, True),
+    }

@@ -295,7 +295,7 @@ def _(folder):
 
 @KIND.refused(
     "an end column that holds durations",
-    "… row 3: ends at 3 s, before it starts at 4 s: so do 2 of 3 rows; if the column holds …",
+    "… row 3: ends at 3 s, before it starts at 4 s: so do 2 of 3 rows; correct them…",
 )
 def _(folder):
     three(folder, "start;end", ("0;2", "4;3", "8;1"))
@@ -321,3 +321,52 @@ def _(folder):
     lines = ("0;0;one", "4;n/a;two", "7;0;three")
     found = rows(folder, "onset;duration;text", *lines)
     assert found == ["one", "", "", "", "two", "two", "two", "three", "", ""]
+
+
+@KIND.refused(
+    "seconds since 1970", "… row 2: 'timestamp' is 1.7e+09 s; no time of a film is beyond …"
+)
+def _(folder):
+    rows(folder, "timestamp;text", "1700000000;a", "1700000003;b", "1700000006;c")
+
+
+@KIND.read("an end without a unit beside a start in milliseconds")
+def _(folder):
+    assert three(folder, "start_ms;end", ("0;2000", "4000;7000", "8000;9000")) == THREE
+
+
+@KIND.warned(
+    "a duration without a unit beside an onset in milliseconds",
+    "…: the column 'duration' states no unit and is read in milliseconds, as 'onset_ms'; name …",
+)
+def _(folder):
+    assert three(folder, "onset_ms;duration", ("0;2000", "4000;3000", "8000;1000")) == THREE
+
+
+@KIND.warned(
+    "ends in milliseconds beside starts in seconds",
+    "…: the column 'end' has 6998.5 on the median after the start, in a run of 10 s with a row …",
+)
+def _(folder):
+    rows(folder, "start;end;text", "0;2000;a", "1.5;7000;b", "8;9000;c")
+
+
+@KIND.warned(
+    "numbers of TRs in a plain table", "…: its rows end at 40, which is the number of TRs …"
+)
+def _(folder):
+    lines = [f"{k};{k + 1};row {k}" for k in range(40)]
+    rows(folder, "start;end;text", *lines, n_trs=40, tr_s=2)
+
+
+@KIND.refused(
+    "TRs of another length than the study's", "…: the column 'Start (TRs, 1.5s)' counts TRs …"
+)
+def _(folder):
+    rows(folder, "Start (TRs, 1.5s);text", "1;a", "4;b", tr_s=2)
+
+
+@KIND.read("titles above the header")
+def _(folder):
+    lines = ("start;end;text", "0;2;one", "4;7;two", "8;9;three")
+    assert rows(folder, "My film;;", ";;", *lines) == THREE
