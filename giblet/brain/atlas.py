@@ -16,6 +16,8 @@ from giblet.cells import Purpose, as_text, read_sheet, whole_number
 from giblet.errors import BrainError
 
 PURPOSE = Purpose(BrainError, named_in="correct brain/atlas_labels", holds="columns index and name")
+# Largest number that int32 holds.
+LARGEST_LABEL = 2**31 - 1
 
 
 def load_atlas(path: str | Path, inside: NDArray[np.bool_], grid: Grid) -> NDArray[np.int32]:
@@ -34,12 +36,12 @@ def load_atlas(path: str | Path, inside: NDArray[np.bool_], grid: Grid) -> NDArr
         If the labels are not whole numbers, or none lies inside the mask.
     """
     values, own = read_image(path, "atlas")
-    values = np.nan_to_num(values)
-    broken = values[values != np.rint(values)]
+    values[np.isnan(values)] = 0
+    broken = values[(values != np.rint(values)) | ~(np.abs(values) <= LARGEST_LABEL)]
     if broken.size:
         raise BrainError(
             f"{path}: an atlas holds whole numbers, one per region, this image holds "
-            f"{broken[0]:g}: name a label image as brain/atlas"
+            f"{broken[0]:.10g}: name a label image as brain/atlas"
         )
     labels = to_grid(values.astype(np.int32), own, grid, "nearest")[inside]
     if not labels.any():

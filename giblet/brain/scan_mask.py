@@ -136,6 +136,10 @@ def _crowds(values: NDArray[np.float64]) -> Crowds:
 
 def _has_background(seen: Seen, crowds: Crowds) -> bool:
     """Whether voxels that are not brain hold something."""
+    low, high = np.percentile(seen.mean[seen.filled], (5, 95))
+    if -low > DARK * high:
+        # Denoised values stand around 0; there is no darkness in them.
+        return False
     if crowds.dark > DARK_SHARE:
         return True
     size = millilitres(int(seen.filled.sum()), seen.grid)

@@ -500,3 +500,21 @@ def _(folder):
 def _(folder):
     (folder / "empty").mkdir()
     values_of(folder, folder / "empty")
+
+
+ATLAS = "…: an atlas holds whole numbers, one per region, this image holds {}: name a label image …"
+
+
+def no_labels(what, value, says):
+    @KIND.refused(what, ATLAS.format(says))
+    def _(folder):
+        labels = np.ones(SHAPE)
+        labels[1, 2, 3] = value
+        study = BrainStudy(folder)
+        atlas = write_image(folder / "atlas.nii", labels)
+        study.space(mask=study.mask(np.ones(SHAPE, bool)), atlas=atlas)
+
+
+no_labels("an atlas with an infinite label", np.inf, "inf")
+no_labels("an atlas with a label of more than 32 bits", 3e9, "3000000000")
+no_labels("an atlas with half a label, as interpolation makes it", 1.5, "1.5")

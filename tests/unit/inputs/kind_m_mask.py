@@ -127,3 +127,12 @@ def _(folder):
         folder / "m.nii", np.where(np.arange(120).reshape(5, 6, 4) > 9, -1, 0).astype(np.int16)
     )
     BrainStudy(folder).space(mask=path)
+
+
+@KIND.read("denoised values about 0, with nothing outside the brain")
+def _(folder):
+    made = head("stripped", voxel_mm=MM)
+    noise = np.random.default_rng(2).standard_normal(made.bold.shape)
+    data = (20 * noise * made.brain[..., None]).astype(np.float32)
+    path = write_image(folder / "bold.nii", data, affine=made.affine, tr_s=1.5)
+    np.testing.assert_array_equal(mask_of(path), made.brain)
