@@ -147,10 +147,14 @@ def opened(path: str | Path) -> Iterator[Image]:
             raise
         except gzip.BadGzipFile as error:
             raise damaged(file, error) from error
-        except Exception as error:  # nibabel, zlib, OSError, UnicodeDecodeError, MemoryError, ...
+        except OSError as error:
+            if error.errno is None:
+                raise _unreadable(file, error) from error
             raise BrainError(
-                f"{file}: not a readable NIfTI image ({_words(error)}): export it again"
+                f"{file}: cannot be read ({error.strerror}): check its permissions and the disk"
             ) from error
+        except Exception as error:  # nibabel, zlib, OSError, UnicodeDecodeError, MemoryError, ...
+            raise _unreadable(file, error) from error
         yield image
 
 
@@ -166,6 +170,10 @@ def read_image(path: str | Path, what: str) -> tuple[NDArray[np.float64], Grid]:
         for note in image.notes:
             notices.warn(f"{path}: {note}")
         return data, image.grid
+
+
+def _unreadable(file: str, error: Exception) -> BrainError:
+    return BrainError(f"{file}: not a readable NIfTI image ({_words(error)}): export it again")
 
 
 def _load(file: str, stack: ExitStack) -> Image:

@@ -19,6 +19,8 @@ LACKING_SHARE = 0.1
 MAD = 1.4826
 # A jump is this many times the usual change from volume to volume, and so many deviations.
 JUMP_TIMES, JUMP_DEVIATIONS = 3.0, 10.0
+# So is a jump of the mean, by this share of the level.
+MEAN_TIMES, MEAN_SHARE = 12.0, 0.02
 # A step stays; medians over so many volumes on either side tell.
 STEP_SHARE, STEP_DEVIATIONS, STEP_VOLUMES = 0.1, 8.0, 10
 # First volumes before the steady state are brighter by so much; the longest take 10 volumes.
@@ -62,7 +64,7 @@ def remarks(
             "joined: check the scan, or cut it with first_volume and n_volumes"
         )
     known = {int(measured[at]) for at, _, _ in steps}
-    jumps, times = _jumps(found.change, {*known, *map(int, measured[: n_bright + 1])})
+    jumps, times = _jumps(found, {*known, *map(int, measured[: n_bright + 1])})
     if jumps:
         yield (
             f"{name}: {len(jumps)} volume(s) differ abruptly from the one before (volumes "
@@ -136,8 +138,9 @@ def _steps(mean: NDArray[np.float64]) -> list[tuple[int, float, float]]:
     return found
 
 
-def _jumps(change: NDArray[np.float64], known: set[int]) -> tuple[list[int], float]:
+def _jumps(survey: Survey, known: set[int]) -> tuple[list[int], float]:
     """Volumes that differ abruptly from the one before, and how many times the usual at most."""
+    change = survey.change
     finite = change[np.isfinite(change)]
     usual = float(np.median(finite)) if len(finite) else 0.0
     if usual <= 0:
@@ -145,12 +148,24 @@ def _jumps(change: NDArray[np.float64], known: set[int]) -> tuple[list[int], flo
     spread = MAD * float(np.median(np.abs(finite - usual)))
     with np.errstate(invalid="ignore"):
         abrupt = (change > JUMP_TIMES * usual) & (change - usual > JUMP_DEVIATIONS * spread)
+        abrupt |= _mean_jumps(survey)
     found: list[int] = []
     for t in map(int, np.flatnonzero(abrupt)):
         # The way back from a volume that stood out is no other one.
         if t not in known and (t - 1) not in found and (t - 1) not in known:
             found.append(t)
     return found, float(np.nanmax(change[found]) / usual) if found else 0.0
+
+
+def _mean_jumps(survey: Survey) -> NDArray[np.bool_]:
+    """Volumes of which the mean differs abruptly from the one before, where values have a level."""
+    step = np.abs(np.diff(survey.mean, prepend=np.nan))
+    step[~np.isfinite(survey.change)] = np.nan
+    level = float(np.nanmedian(survey.mean)) if np.isfinite(survey.mean).any() else 0.0
+    if level <= 0 or not np.isfinite(step).any():
+        return np.zeros(len(step), bool)
+    with np.errstate(invalid="ignore"):
+        return (step > MEAN_TIMES * np.nanmedian(step)) & (step > MEAN_SHARE * level)
 
 
 def _full_integers(

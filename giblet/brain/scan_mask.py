@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -193,9 +194,15 @@ def _opening(grid: Grid) -> int:
 
 def _template(grid: Grid) -> NDArray[np.bool_]:
     """The MNI152 brain that nilearn comes with, on a grid."""
+    data, own = _mni_brain()
+    return to_grid(data, own, grid, "nearest") > 0
+
+
+@lru_cache(maxsize=1)
+def _mni_brain() -> tuple[NDArray[np.int32], Grid]:
     from nilearn.datasets import load_mni152_brain_mask
 
     image = load_mni152_brain_mask(resolution=2)
     x, y, z = image.shape
     own = Grid((x, y, z), np.asarray(image.affine, dtype=np.float64))
-    return to_grid(np.asarray(image.dataobj).astype(np.int32), own, grid, "nearest") > 0
+    return np.asarray(image.dataobj).astype(np.int32), own

@@ -70,8 +70,8 @@ def series_files(bold: str | Path) -> list[str]:
         # Brackets are letters: they are common in names of folders.
         matching = glob.glob(text.replace("[", "[[]"))
         found = [path for path in matching if not Path(path).name.startswith(".")]
-        # Of a pair, the header comes with its image.
-        found = [path for path in found if not _is_header_of_a_pair(path)]
+        # JSON files beside the volumes, and headers of pairs, are none of them.
+        found = [path for path in found if path.lower().endswith(SUFFIXES)] or found
     return sorted(found, key=_by_number) or [text]
 
 
@@ -230,10 +230,6 @@ def _pattern(files: Sequence[str]) -> str:
 def _listed(files: Sequence[str]) -> str:
     names = ", ".join(Path(file).name for file in files[:LISTED])
     return names + (", ..." if len(files) > LISTED else "")
-
-
-def _is_header_of_a_pair(path: str) -> bool:
-    return path.lower().endswith(".hdr") and Path(f"{path[:-4]}.img").exists()
 
 
 def _stem(path: str) -> str:

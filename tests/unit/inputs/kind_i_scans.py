@@ -316,6 +316,24 @@ def _(folder):
 
 
 @KIND.warned(
+    "a volume that is a little brighter than all others",
+    "…: 1 volume(s) differ abruptly from the one before (volumes 21; …",
+)
+def _(folder):
+    data = DATA + 5 * (noise_scan(7) - 1000)
+    data[..., 21] *= 1.1
+    run_of(folder, scan(folder, data))
+
+
+@KIND.read("JSON files beside the volumes that a pattern matches")
+def _(folder):
+    series(folder / "spm", DATA[..., :6])
+    for k in range(1, 7):
+        (folder / "spm" / f"vol_{k:04d}.json").write_text("{}")
+    kept(values_of(folder, f"{folder}/spm/vol_*"), ROWS[:6])
+
+
+@KIND.warned(
     "another scaling from half of the scan on",
     "…: the mean over voxels goes from … to … at volume 30 and stays there, as when two "
     "scans or two scalings were joined: check the scan, or cut it with first_volume and n_volumes",
