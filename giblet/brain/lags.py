@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,8 @@ from giblet.timing import Exact, as_fraction
 
 # Voxels that people share most.
 N_VOXELS = 64
-# Lags as small as this are within what responses differ by.
-NEAR_TRS = 2
+# Lags as small as this, and 2 TRs, are within what people's responses differ by.
+NEAR_S, NEAR_TRS = 3.0, 2
 # Spreads that a peak is above 0, and above what it is where it should be.
 PEAK, ABOVE = 5.5, 4.0
 # Spreads from which another run is compared at lags near 0, too.
@@ -100,7 +101,7 @@ def check_scans(
             "which files column 'bold' of the scans table names"
         )
     tr = float(as_fraction(tr_s))
-    for misfit in misfits(signals, repeats):
+    for misfit in misfits(signals, repeats, max(NEAR_TRS, ceil(NEAR_S / tr))):
         notices.warn(f"{names[misfit.subject, misfit.run]}: {_in_words(misfit, tr)}")
 
 
@@ -177,13 +178,16 @@ def spread(curve: NDArray[np.float64], but: int) -> float:
     return 1.4826 * float(np.median(np.abs(curve[away]))) if away.any() else np.inf
 
 
-def misfits(signals: Signals, repeats: Mapping[str, str]) -> Iterator[Misfit]:
+def misfits(
+    signals: Signals, repeats: Mapping[str, str], near_trs: int = NEAR_TRS
+) -> Iterator[Misfit]:
     """Scans that fit the others at another lag, or in another run, and not as they are.
 
     Parameters
     ----------
     signals : ``{(subject, run): (n_trs, n_voxels)}``, columns of length 1 or 0
     repeats : ``{run: the earlier run that showed the same}``
+    near_trs : largest lag that is no misfit
     """
     of: dict[str, list[str]] = {}
     for subject, run in signals:
@@ -199,7 +203,7 @@ def misfits(signals: Signals, repeats: Mapping[str, str]) -> Iterator[Misfit]:
         n_others = {run: len(set(of[run]) - {subject}) for run in rests}
         elsewhere = _at_once(own, {run: rests[run] for run in rests if n_others[run] > 1})
         for run, signal in own.items():
-            found = _misfit(subject, run, signal, rests, n_others, elsewhere, repeats)
+            found = _misfit(subject, run, signal, rests, n_others, elsewhere, repeats, near_trs)
             if found is not None:
                 yield found
 
@@ -227,6 +231,7 @@ def _misfit(
     n_others: Mapping[str, int],
     elsewhere: Mapping[tuple[str, str], float],
     repeats: Mapping[str, str],
+    near_trs: int,
 ) -> Misfit | None:
     n = min(len(own), len(rests[run]))
     if n < SHORTEST_TRS:
@@ -234,17 +239,17 @@ def _misfit(
     most = n // 3
     curve = lag_curve(own[:n], rests[run][:n], most)
     peak, r, r_there = int(curve.argmax()), float(curve[most]), float(curve.max())
-    if abs(peak - most) > NEAR_TRS and _stands_out(r_there, r, spread(curve, peak)):
+    if abs(peak - most) > near_trs and _stands_out(r_there, r, spread(curve, peak)):
         return Misfit(subject, run, peak - most, "", r, r_there, n_others[run])
     if n_others[run] < 2:
         return None
     scatter = spread(curve, most)
-    r = float(curve[most - NEAR_TRS : most + NEAR_TRS + 1].max())
+    r = float(curve[most - near_trs : most + near_trs + 1].max())
     for (here, other), at_once in elsewhere.items():
         same = repeats.get(other, other) == repeats.get(run, run)
         if here == run and not same and at_once >= WORTH_A_LOOK * scatter:
             n = min(len(own), len(rests[other]))
-            curve = lag_curve(_unit(own[:n]), _unit(rests[other][:n]), NEAR_TRS)
+            curve = lag_curve(_unit(own[:n]), _unit(rests[other][:n]), near_trs)
             if _stands_out(float(curve.max()), r, scatter):
                 return Misfit(subject, run, 0, other, r, float(curve.max()), n_others[other])
     return None

@@ -257,6 +257,26 @@ def test_dead_and_nan_voxels_are_zero_and_marked(tmp_path: Path) -> None:
     assert found["stats/bold/sub-02/valid"].all()
 
 
+def test_volumes_that_are_no_measurement_are_the_mean_and_count_in_no_statistic(
+    tmp_path: Path,
+) -> None:
+    made = make_stages(tmp_path)
+    clean = contents(write(made, tmp_path))
+    path = made.scans["sub-01", "run-1"]
+    with h5py.File(path) as file:
+        bold = file["bold"][:]
+    train = int(np.flatnonzero(np.array(CODES) == "train")[0])
+    measured = np.ones(100, bool)
+    measured[train : train + 3] = False
+    bold[~measured] = 1e6
+    bold_file(path, bold, measured=measured)
+    found = contents(write(made, tmp_path))
+    assert not found["runs/run-1/bold/sub-01"][~measured].any()
+    assert found["runs/run-1/bold/sub-01"][measured].any()
+    near = clean["stats/bold/sub-01/std"]
+    assert (np.abs(found["stats/bold/sub-01/std"] - near) < 0.2 * near).all()
+
+
 def test_moments_in_pieces_equal_numpys() -> None:
     rng = np.random.default_rng(0)
     values = rng.normal(1e4, 0.1, size=(101, 3, 2)).astype(np.float32)
