@@ -39,8 +39,8 @@ MARGIN = 20.0
 PICTURES_AGREE = 0.5
 SAME_STILL = 8.0
 ROWS = 512
-# Agreements at one lag, in so many compared pictures, that make the lag worth a look.
-CLUSTER, CLUSTER_ROWS = 4, 32
+# News in the agreements at one lag, in so many compared pictures, that makes it worth a look.
+CLUSTER, CLUSTER_ROWS = 2.5, 32
 # Lags so close are one stretch.
 NEIGHBOUR_S = 1.5
 
@@ -77,6 +77,7 @@ def common_stretches(tracks: Sequence[Track], pairs: Sequence[tuple[int, int]]) 
     runs = movements(tracks) if tracks else []
     census = _Census(runs)
     candidates = [(a, b, census.candidates(a, b)) for a, b in pairs]
+    census.close()
     threshold = np.log(max(census.n_compared, 1)) + MARGIN
     found: list[Stretch] = []
     for a, b, lags in candidates:
@@ -96,6 +97,8 @@ class _Census:
         self.agreed = [np.zeros(len(run.moving)) for run in runs]
         self.tried = [np.zeros(len(run.moving)) for run in runs]
         self.pattern = [_is_pattern(run) for run in runs]
+        self.news = [_news(run) for run in runs]
+        self.rarity: list[NDArray[np.float64]] = []
 
     def candidates(self, a: int, b: int) -> NDArray[np.int64]:
         """Lags, in pictures, at which several changes of two runs agree close to each other."""
@@ -115,13 +118,16 @@ class _Census:
             self.agreed[place] += np.bincount(mine, minlength=len(self.agreed[place]))
         self.tried[a][rows] += len(columns)
         self.tried[b][columns] += len(rows)
-        return _clustered(row, column - row, stride)
+        return _clustered(row, column - row, self.news[a][row], stride)
 
-    def rarity(self, place: int) -> NDArray[np.float64]:
-        """Minus the logarithm of the share of moments that a change agrees with; 0 for patterns."""
-        tried = np.maximum(self.tried[place], 1)
-        share = np.maximum(self.agreed[place], 1) / tried
-        return np.where(self.pattern[place], 0, -np.log(np.minimum(share, 1)))
+    def close(self) -> None:
+        """Work out `rarity` of each change, when all candidates are found.
+
+        It is minus the logarithm of the share of moments that a change agrees with, 0 for patterns.
+        """
+        for tried, agreed, pattern in zip(self.tried, self.agreed, self.pattern, strict=True):
+            share = np.maximum(agreed, 1) / np.maximum(tried, 1)
+            self.rarity.append(np.where(pattern, 0, -np.log(np.minimum(share, 1))))
 
 
 def _is_pattern(run: Movement) -> NDArray[np.bool_]:
@@ -138,6 +144,15 @@ def _is_pattern(run: Movement) -> NDArray[np.bool_]:
     return counts >= 2
 
 
+def _news(run: Movement) -> NDArray[np.float64]:
+    """How new each change is: a slow one goes on in its direction, and is hardly news."""
+    stride = run.track.stride
+    news = np.ones(len(run.moving))
+    before = np.einsum("td,td->t", run.direction[stride:], run.direction[:-stride])
+    news[stride:] -= np.clip(before, 0, 1)
+    return news
+
+
 def _agreeing(
     first: Movement, second: Movement, rows: NDArray[np.int64], columns: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -146,19 +161,31 @@ def _agreeing(
     found_rows, found_columns = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for start in range(0, len(rows), ROWS):
         part = rows[start : start + ROWS]
-        row, column = np.nonzero(first.direction[part] @ others >= AGREE[first.track.kind])
+        cosine = first.direction[part] @ others
+        # Much faster than nonzero over two axes.
+        row, column = np.divmod(
+            np.flatnonzero(cosine >= AGREE[first.track.kind]), max(1, len(columns))
+        )
         found_rows.append(part[row])
         found_columns.append(columns[column])
     return np.concatenate(found_rows), np.concatenate(found_columns)
 
 
-def _clustered(row: NDArray[np.int64], lag: NDArray[np.int64], stride: int) -> NDArray[np.int64]:
-    """Lags with at least `CLUSTER` agreements within `CLUSTER_ROWS` compared pictures."""
+def _clustered(
+    row: NDArray[np.int64],
+    lag: NDArray[np.int64],
+    news: NDArray[np.float64],
+    stride: int,
+) -> NDArray[np.int64]:
+    """Lags whose agreements within `CLUSTER_ROWS` compared pictures are news enough."""
+    if not len(row):
+        return row
+    lowest, n_blocks = int(lag.min()), int(row.max()) // stride // CLUSTER_ROWS + 2
     found = []
     for shift in (0, CLUSTER_ROWS // 2):
         block = (row // stride + shift) // CLUSTER_ROWS
-        lags, counts = np.unique(np.stack([lag, block]), axis=1, return_counts=True)
-        found.append(lags[0, counts >= CLUSTER])
+        keys, which = np.unique((lag - lowest) * n_blocks + block, return_inverse=True)
+        found.append(keys[np.bincount(which, news) >= CLUSTER] // n_blocks + lowest)
     return np.unique(np.concatenate(found))
 
 
@@ -201,15 +228,11 @@ def _scores(
     one, two = first.direction[at], second.direction[at + lag]
     cosine = np.einsum("td,td->t", one, two)
     agree = cosine >= AGREE[first.track.kind]
-    # A slow change goes on in the same direction: its next step is hardly news.
-    before = first.direction[np.maximum(at - first.track.stride, 0)]
-    news = 1 - np.clip(np.einsum("td,td->t", one, before), 0, 1)
-    news[at < first.track.stride] = 1
-    rarity = np.minimum(census.rarity(pair[0])[at], census.rarity(pair[1])[at + lag])
+    rarity = np.minimum(census.rarity[pair[0]][at], census.rarity[pair[1]][at + lag])
     tells = ~(census.pattern[pair[0]][at] | census.pattern[pair[1]][at + lag])
     moves = (first.moving[at] | second.moving[at + lag]) & tells
     against = np.where(moves, DISAGREES, 0) + STANDS_STILL_PER_S * _step_s(first.track)
-    scores = np.where(agree & tells, rarity * news, against)
+    scores = np.where(agree & tells, rarity * census.news[pair[0]][at], against)
     scores[~(first.whole[at] & second.whole[at + lag])] = -2 * DROP
     return scores, agree
 
@@ -220,6 +243,9 @@ def _step_s(track: Track) -> float:
 
 def _peaks(scores: NDArray[np.float64], threshold: float) -> Iterator[tuple[int, int, float]]:
     """Ranges of the largest sums, each until it has fallen by `DROP`, that reach the threshold."""
+    sums = np.concatenate([[0.0], np.cumsum(scores)])
+    if np.max(sums - np.minimum.accumulate(sums)) < threshold:
+        return
     total = best = 0.0
     begin = best_begin = best_end = 0
     for place, score in enumerate([*scores.tolist(), -np.inf]):
