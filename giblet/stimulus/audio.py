@@ -128,7 +128,7 @@ def continuous(
     jitter = JITTER_S * rate_hz
     position = 0
     for time, samples in blocks:
-        jump = round((time - start_s) * rate_hz) - position
+        jump = nearest(time, start_s, rate_hz) - position
         if position and abs(jump) <= jitter:
             jump = 0
         for done in range(0, jump, BLOCK):
@@ -137,6 +137,14 @@ def continuous(
         position += max(0, jump) + len(kept)
         if len(kept):
             yield kept
+
+
+def nearest(time_s: Fraction, start_s: Fraction, rate_hz: int) -> int:
+    """``round((time_s - start_s) * rate_hz)``, without making three fractions of it."""
+    below = time_s.denominator * start_s.denominator
+    above = time_s.numerator * start_s.denominator - start_s.numerator * time_s.denominator
+    whole, rest = divmod(above * rate_hz, below)
+    return whole + (2 * rest > below or (2 * rest == below and whole % 2 == 1))
 
 
 def resampled(blocks: Iterable[Samples], rate_hz: int, new_rate_hz: int) -> Iterator[Samples]:

@@ -17,7 +17,7 @@ FULL_SCALE_32 = 2**31
 # Numbers of channels whose order WAVE fixes, where a file does not say which is which.
 USUAL = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 # Every so many blocks are measured.
-MEASURED = 4
+MEASURED = 16
 # A mix that keeps less of the channels' power has lost them to each other.
 CANCELLED_SHARE, AUDIBLE = 0.01, 1e-7
 # Lossy codecs overshoot full scale here and there.
@@ -38,6 +38,21 @@ def channels_of(frame: Any) -> Samples:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
     zero, full = FORMATS.get(form.removesuffix("p"), (0, 1))
     return np.asarray((samples.astype(np.float32) - zero) / full, np.float32)
+
+
+def is_finite(frame: Any) -> bool:
+    """Whether a block's samples are all numbers."""
+    form, channels = frame.format.name, frame.layout.nb_channels
+    kind = {"flt": np.float32, "dbl": np.float64}.get(form.removesuffix("p"))
+    if kind is None:
+        return True
+    if form.endswith("p"):
+        if channels >= MOST_PLANES:
+            return bool(np.isfinite(channels_of(frame)).all())
+        channels = 1
+    # Planes are longer than their samples. What is no number makes a sum that is none.
+    n = frame.samples * channels
+    return all(np.isfinite(np.frombuffer(plane, kind, n).sum()) for plane in frame.planes)
 
 
 def _packed(frame: Any) -> Any:
@@ -73,10 +88,9 @@ class Mixer:
         self.rate = self.rate or frame.sample_rate
         measured = self._blocks % MEASURED == 0
         self._blocks += 1
-        floating = frame.format.name.startswith(("flt", "dbl"))
-        channels = channels_of(frame) if measured or floating else None
-        if floating and channels is not None and not np.isfinite(channels).all():
-            channels, frame = self._finite(frame, channels, time_s)
+        if not is_finite(frame):
+            frame = self._finite(frame, time_s)
+        channels = channels_of(frame) if measured else None
         frame = self._named(frame)
         found = (frame.format.name, frame.layout.name, frame.sample_rate)
         if found != self._form:
@@ -92,7 +106,7 @@ class Mixer:
             self._measure(channels, mixed)
         return mixed
 
-    def _finite(self, frame: Any, channels: Samples, time_s: Fraction) -> tuple[Samples, Any]:
+    def _finite(self, frame: Any, time_s: Fraction) -> Any:
         """A block in which what is no number is silent."""
         if not self._no_numbers:
             notices.warn(
@@ -100,8 +114,8 @@ class Mixer:
                 f"the first at {float(time_s):.3f} s; they are taken as silence. Export it again"
             )
         self._no_numbers = True
-        channels = np.nan_to_num(channels, nan=0, posinf=0, neginf=0)
-        return channels, _frame_of(channels, frame, frame.layout.name)
+        channels = np.nan_to_num(channels_of(frame), nan=0, posinf=0, neginf=0)
+        return _frame_of(channels, frame, frame.layout.name)
 
     def _named(self, frame: Any) -> Any:
         """A block whose channels have names, or the mean of its channels."""

@@ -97,9 +97,9 @@ class Clock:
 
     def restamped(self, packets: Iterator[Any]) -> Iterator[Any]:
         """Packets with the stamps they are played by; they come from the film's start."""
-        if self.as_stamped:
-            yield from packets
-            return
+        return packets if self.as_stamped else self._moved(packets)
+
+    def _moved(self, packets: Iterator[Any]) -> Iterator[Any]:
         count = dict.fromkeys(self.pieces, 0)
         place = dict.fromkeys(self.pieces, 0)
         for packet in packets:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from giblet.stimulus.audio import continuous, exactly, extract_audio, resampled
+from giblet.stimulus.audio import continuous, exactly, extract_audio, nearest, resampled
 from giblet.stimulus.video import extract_frames
 from giblet.timing import n_items
 from tests.support.real import real_file
@@ -60,6 +60,11 @@ def test_gaps_are_silent_and_overlaps_are_cut(steps, start):
         [np.zeros(0, np.float32), *continuous(blocks, rate, Fraction(start, rate))]
     )
     np.testing.assert_array_equal(got, truth[start:at] if start < at else [])
+
+
+@given(st.fractions(), st.fractions(), st.integers(1, 400_000))
+def test_the_nearest_sample(time, start, rate):
+    assert nearest(time, start, rate) == round((time - start) * rate)
 
 
 def test_rounded_time_stamps_leave_no_holes():

@@ -49,14 +49,14 @@ def test_duration_runs_from_the_earlier_stream_to_the_later_end(tmp_path, suffix
     with open_film(movie) as film:
         # mp4 states the empty time before the first stream, so a player starts there.
         start = film.zero_s
-        assert film_duration(film) == pytest.approx(4 - start, abs=0.05)
+        assert film_duration(film.timeline) == pytest.approx(4 - start, abs=0.05)
         assert start == pytest.approx(1, abs=0.03)
 
 
 def test_real_trailer_lasts_as_long_as_its_picture():
     with open_film(real_file("sintel_trailer.mp4")) as film:
         assert film.zero_s == 0
-        assert film_duration(film) == Fraction(1252, 24)
+        assert film_duration(film.timeline) == Fraction(1252, 24)
 
 
 def test_cover_art_is_no_picture(tmp_path):
