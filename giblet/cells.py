@@ -117,7 +117,6 @@ def read_sheet(
         purpose,
         parsed.rows,
         is_header=is_header,
-        decimal_comma=parsed.separator != ",",
         underscores=parsed.underscores,
     )
 

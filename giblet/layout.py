@@ -31,7 +31,6 @@ def lay_out(
     *,
     is_header: IsHeader | None = None,
     grouped: Set[int] = frozenset(),
-    decimal_comma: bool = False,
     from_book: bool = False,
     underscores: bool = True,
 ) -> Sheet:
@@ -46,7 +45,7 @@ def lay_out(
     rows : with their numbers, in the order of the file
     is_header : whether the cells of a row are the header looked for; None to go by its form
     grouped : numbers of the rows in which a cell spans several columns
-    decimal_comma, from_book, underscores : as in :class:`giblet.sheets.Sheet`
+    from_book, underscores : as in :class:`giblet.sheets.Sheet`
 
     Raises
     ------
@@ -82,7 +81,6 @@ def lay_out(
         [(n, _fitted(cells, width)) for n, cells in body],
         path=path,
         blank=[n for n in between if n not in with_content],
-        decimal_comma=decimal_comma,
         from_book=from_book,
         underscores=underscores,
     )

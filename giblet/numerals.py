@@ -28,8 +28,8 @@ TRUTH = {"true": 1.0, "false": 0.0}
 def numbers(sheet: Sheet, index: int, purpose: Purpose, mend: str = "") -> NDArray[np.float64]:
     """Numbers of a column; NaN where there is none (empty, ``n/a``, ``NaN``, ``#N/A``, ...).
 
-    A comma is a decimal one where commas do not separate the cells, and the column or the table
-    shows that it is no separator of thousands. True and false are 1 and 0.
+    A comma inside a cell is a decimal one where the column or the table shows that it is no
+    separator of thousands. True and false are 1 and 0.
 
     Parameters
     ----------
@@ -45,11 +45,11 @@ def numbers(sheet: Sheet, index: int, purpose: Purpose, mend: str = "") -> NDArr
     quick = None if sheet.underscores else _quickly(cells)
     if quick is not None:
         return quick
-    comma_decides = sheet.decimal_comma and _comma_decides(sheet, cells)
+    comma_decides = _comma_decides(sheet, cells)
     values = np.empty(len(cells))
     for k, (number, _) in enumerate(sheet.rows):
         try:
-            values[k] = _value(cells[k], sheet.decimal_comma, comma_decides)
+            values[k] = _value(cells[k], comma_decides)
         except ValueError as error:
             name = sheet.header[index] or sheet.column_name(index)
             raise purpose.error(
@@ -73,7 +73,7 @@ def _quickly(cells: Sequence[Any]) -> NDArray[np.float64] | None:
     return None if np.isinf(values).any() else values
 
 
-def _value(cell: Any, decimal_comma: bool, comma_decides: bool) -> float:
+def _value(cell: Any, comma_decides: bool) -> float:
     """Number of one cell; a ValueError says what it holds instead."""
     if isinstance(cell, Unreadable):
         if cell.shown.lower() in MISSING:
@@ -82,13 +82,13 @@ def _value(cell: Any, decimal_comma: bool, comma_decides: bool) -> float:
     if isinstance(cell, int | float):
         value = float(cell)
     else:
-        value = _parsed(as_text(cell), cell, decimal_comma, comma_decides)
+        value = _parsed(as_text(cell), cell, comma_decides)
     if math.isinf(value):
         raise ValueError(f"holds {as_text(cell)[:40]!r}")
     return value
 
 
-def _parsed(text: str, cell: Any, decimal_comma: bool, comma_decides: bool) -> float:
+def _parsed(text: str, cell: Any, comma_decides: bool) -> float:
     if text.lower() in MISSING:
         return math.nan
     if text.lower() in TRUTH:
@@ -102,7 +102,7 @@ def _parsed(text: str, cell: Any, decimal_comma: bool, comma_decides: bool) -> f
         return float(plain.upper().replace("D", "E"))
     if EITHER.fullmatch(plain) and not comma_decides:
         raise ValueError(f"holds {text!r}, which can be {with_point(plain)} or {_joined(plain)}")
-    if decimal_comma and DECIMAL.fullmatch(plain):
+    if DECIMAL.fullmatch(plain):
         return float(with_point(plain))
     if GROUPED.fullmatch(plain) and not (comma_decides and "," in plain):
         return float(_joined(plain))
@@ -160,13 +160,13 @@ def whole_number(text: str) -> int | None:
     return None
 
 
-def decimal_text(text: str, decimal_comma: bool) -> str:
+def decimal_text(text: str) -> str:
     """A number with a point where it has a decimal comma; any other text as it is.
 
-    >>> decimal_text("6,5", True), decimal_text("1,200", True), decimal_text("6,5", False)
-    ('6.5', '1,200', '6,5')
+    >>> decimal_text("6,5"), decimal_text("1,200")
+    ('6.5', '1,200')
     """
     plain = text.replace("\u2212", "-")
-    if decimal_comma and DECIMAL.fullmatch(plain) and not EITHER.fullmatch(plain):
+    if DECIMAL.fullmatch(plain) and not EITHER.fullmatch(plain):
         return with_point(plain)
     return plain

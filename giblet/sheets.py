@@ -73,8 +73,6 @@ class Sheet:
           refused with the cell's name as soon as its text is asked for
     path : the file
     blank : numbers of the rows between others that hold nothing
-    decimal_comma : whether a comma in a number can be its decimal point, as it does not
-        separate cells
     from_book : whether columns have letters, as Excel names them
     underscores : whether there are any below the first line of a text, so that no cell without
         can be mistaken for a number
@@ -84,7 +82,6 @@ class Sheet:
     rows: Numbered
     path: Path = Path()
     blank: list[int] = field(default_factory=list)
-    decimal_comma: bool = False
     from_book: bool = False
     underscores: bool = True
 

@@ -293,7 +293,7 @@ def _read(path: str | Path, schema: Schema) -> tuple[pd.DataFrame, list[int]]:
 def _text(sheet: Sheet, cell: Any, column: Schema) -> str:
     """Text of a cell, with a decimal point in a number."""
     text = as_text(cell)
-    return decimal_text(text, sheet.decimal_comma) if column.get("type") == "number" else text
+    return decimal_text(text) if column.get("type") == "number" else text
 
 
 def _or_default(text: str, column: Schema) -> str:

@@ -187,7 +187,8 @@ def _any_table(path: Path) -> Sheet:
 
 
 def _labels(sheet: Sheet) -> tuple[str, ...]:
-    return tuple(sheet.header if sheet.header[0] else sheet.header[1:])
+    first = next((k for k, name in enumerate(sheet.header) if name), 0)
+    return tuple(sheet.header[first:])
 
 
 def _are_counted(labels: tuple[str, ...]) -> bool:

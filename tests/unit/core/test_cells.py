@@ -118,7 +118,7 @@ def test_numbers_are_read_in_every_spelling(values, comma, padded):
     ]
     if padded:
         texts = [f" {text}  " for text in texts]
-    sheet = Sheet(["a"], [(k, [text]) for k, text in enumerate(texts, 2)], decimal_comma=comma)
+    sheet = Sheet(["a"], [(k, [text]) for k, text in enumerate(texts, 2)])
     expected = [math.nan if isinstance(value, str) else float(value) for value in values]
     np.testing.assert_array_equal(numbers(sheet, 0, PURPOSE), expected)
 

@@ -357,6 +357,8 @@ def _(folder):
     np.testing.assert_array_equal(
         confounds(path), [[0.5, 1.25, 1000.5], [-0.25, 2, 2], [0.015, 3, 3]]
     )
+    quoted = written(folder, 'a,b\n"0,5",1\n"1,5",2\n"2,25",3\n', "q.csv")
+    np.testing.assert_array_equal(confounds(quoted)[:, 0], [0.5, 1.5, 2.25])
     runs = written(folder, "run;movie;movie_onset_s\n1;a.mp4;6,5\n", "runs.csv")
     assert load_runs(runs)["movie_onset_s"].tolist() == ["6.5"]
 
