@@ -20,7 +20,7 @@ SAMPLE, SAMPLE_LETTERS = 1000, 2**16
 # A longer cell is one whose quotation mark is not closed.
 LONGEST_CELL = 131_072
 HINT = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
-MOST_ROWS, MOST_CELLS = 2_000_000, 20_000_000
+MOST_ROWS, MOST_CELLS = 1_000_000, 5_000_000
 NOT_CLOSED = "a quotation mark that is not closed swallows what follows"
 
 
@@ -75,7 +75,7 @@ def one_line_end(text: str) -> str:
     """Text with ``\\n`` at the end of every line, however its lines ended."""
     if "\r" not in text:
         return text
-    return re.sub("\r+\n|\r", "\n", text)
+    return text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def without_comments(text: str) -> str:

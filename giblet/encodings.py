@@ -12,8 +12,8 @@ from giblet import notices
 from giblet.sheets import Purpose
 
 # More than any table of a study that is read as a whole: a row a word of 100 hours of speech is
-# some 60 MB.
-MOST_BYTES = 256 * 2**20
+# some 40 MB.
+MOST_BYTES = 64 * 2**20
 # Tried in this order among the encodings that fit a text equally well: charset-normalizer
 # cannot tell Western code pages apart, and Windows' is by far the most common.
 PREFERRED = ("cp1252", "latin_1")

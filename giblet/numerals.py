@@ -130,9 +130,12 @@ def _comma_decides(sheet: Sheet, cells: Sequence[Any]) -> bool:
     """Whether a column, or else its table, shows that commas are decimal ones."""
     if not any(isinstance(cell, str) and "," in cell for cell in cells):
         return False
-    return _has_decimal_comma(cells) or _has_decimal_comma(
-        [c for _, row in sheet.rows for c in row]
-    )
+    if _has_decimal_comma(cells):
+        return True
+    if "decimal comma" not in sheet.known:
+        every = [cell for _, row in sheet.rows for cell in row]
+        sheet.known["decimal comma"] = _has_decimal_comma(every)
+    return sheet.known["decimal comma"]
 
 
 def _has_decimal_comma(cells: Sequence[Any]) -> bool:

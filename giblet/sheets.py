@@ -76,6 +76,7 @@ class Sheet:
     from_book : whether columns have letters, as Excel names them
     underscores : whether there are any below the first line of a text, so that no cell without
         can be mistaken for a number
+    known : what was found out of the whole table, kept for its other columns
     """
 
     header: list[str]
@@ -84,6 +85,7 @@ class Sheet:
     blank: list[int] = field(default_factory=list)
     from_book: bool = False
     underscores: bool = True
+    known: dict[str, bool] = field(default_factory=dict, compare=False)
 
     def column_name(self, index: int) -> str:
         """Name of a column for messages: ``column B`` or ``column 2``."""

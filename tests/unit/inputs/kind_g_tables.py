@@ -518,7 +518,7 @@ def _(folder):
 
 @KIND.refused(
     "a table of three million rows",
-    "…runs.tsv: has 3,000,000 rows, more than the 2,000,000 that a table of a study can have",
+    "…runs.tsv: has 3,000,000 rows, more than the 1,000,000 that a table of a study can have",
 )
 def _(folder):
     films(written(folder, "\n" * 3_000_000, "runs.tsv"))
