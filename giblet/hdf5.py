@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import faulthandler
 import os
+import pickle
 import re
 import resource
 import sys
@@ -16,7 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from giblet.errors import GibletError
 
@@ -89,28 +90,56 @@ def open_file(path: str | Path, family: type[GibletError], mend: str) -> h5py.Fi
     raise _refusal(path, failure, family, mend) from failure
 
 
-def survives(action: Callable[[], object]) -> bool:
-    """Whether reading something ends at all; tried in a child process, on Linux.
+class Crashed(Exception):
+    """The HDF5 library crashed in a child process, or did not come to an end."""
+
+
+def in_child(action: Callable[[], Any]) -> Any:
+    """What an action returns, or the :class:`GibletError` that it raises, from a child process.
 
     Some damage makes the HDF5 library itself crash or go round in circles, which no exception
-    tells. The child may use `CHILD_CPU_S` of processor time, however slow the disk is.
+    tells. The child may use `CHILD_CPU_S` of processor time, however slow the disk is. Where
+    processes cannot be forked safely the action is run here.
+
+    Raises
+    ------
+    Crashed
+        If the child did not end by itself.
     """
     if not sys.platform.startswith("linux"):
-        return True
+        return action()
+    receiving, sending = os.pipe()
     with warnings.catch_warnings():
         # The child runs nothing but HDF5, so other threads' locks do not matter to it.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
-    if child:
-        return os.waitpid(child, 0)[1] == 0
-    with suppress(BaseException):
-        # What a crash prints is said by the parent, in words.
-        faulthandler.disable()
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_CPU, (CHILD_CPU_S, CHILD_CPU_S))
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        action()
-    os._exit(0)
+    if child == 0:
+        with suppress(BaseException):
+            _answer(action, sending)
+        os._exit(0)
+    os.close(sending)
+    with open(receiving, "rb") as pipe:
+        answer = pipe.read()
+    if os.waitpid(child, 0)[1] or not answer:
+        raise Crashed
+    value = pickle.loads(answer)
+    if isinstance(value, GibletError):
+        raise value
+    return value
+
+
+def _answer(action: Callable[[], Any], sending: int) -> None:
+    # What a crash prints is said by the parent, in words.
+    faulthandler.disable()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (CHILD_CPU_S, CHILD_CPU_S))
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    try:
+        value = action()
+    except GibletError as error:
+        value = error
+    with open(sending, "wb") as pipe:
+        pickle.dump(value, pipe)
 
 
 def _refusal(

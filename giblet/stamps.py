@@ -107,7 +107,7 @@ def _recorded(folder: Path) -> dict[str, tuple[str, str]]:
             record = json.loads(stamp.read_text())
             for name, digest in record.get("outputs", {}).items():
                 found[str(name)] = (str(record.get("rule")), str(digest))
-        except (OSError, ValueError, AttributeError, TypeError):
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError):
             continue
     return found
 
@@ -119,7 +119,7 @@ def notices_of(first_outputs: Iterable[str | Path]) -> list[str]:
         try:
             recorded = json.loads(stamp_path(output).read_text())
             found.update(dict.fromkeys(map(str, recorded.get("notices", ()))))
-        except (OSError, ValueError, AttributeError, TypeError):
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError):
             continue
     return list(found)
 
@@ -133,8 +133,8 @@ def difference(first_output: str | Path, params: Mapping[str, Any]) -> str | Non
         None when they agree; otherwise a phrase that names the first difference.
     """
     try:
-        recorded = json.loads(stamp_path(first_output).read_text())["params"]
-    except (OSError, ValueError, KeyError, TypeError):
+        recorded = dict(json.loads(stamp_path(first_output).read_text())["params"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "there is no record of what made it"
     now = plain(params)
     for key in sorted({*recorded, *now}, key=lambda name: (name == "code", name)):

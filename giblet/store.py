@@ -18,6 +18,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from fractions import Fraction
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -207,40 +208,43 @@ def _is_whole(path: str | Path) -> bool:
         with hdf5.opened(path, StoreError, MEND) as file:
             seals.problem(file)
 
-    if not hdf5.survives(look):
-        raise StoreError(f"{path}: damaged: the HDF5 library cannot read it: {MEND}")
+    try:
+        hdf5.in_child(look)
+    except hdf5.Crashed as error:
+        raise StoreError(f"{path}: damaged: the HDF5 library cannot read it: {MEND}") from error
+    except StoreError:
+        pass  # The same is said when it is opened here.
     return False
 
 
 def _check(
     file: h5py.File, stage: str | None, tr_s: Exact | None, whose: Mapping[str, str | None]
 ) -> None:
-    path = file.filename
-    found = file.attrs.get("stage")
-    if stage is not None and found != stage:
-        raise StoreError(f"{path}: holds stage {found!r}, expected {stage!r}")
+    # Every look at an attribute costs as much as opening a small file.
+    attrs = file.attrs
+    if stage is not None and (found := attrs.get("stage")) != stage:
+        raise StoreError(f"{file.filename}: holds stage {found!r}, expected {stage!r}")
     for name, expected in whose.items():
-        found = file.attrs.get(name) or expected
-        if expected is not None and found != expected:
+        if expected is not None and (found := attrs.get(name) or expected) != expected:
             raise StoreError(
-                f"{path}: holds {name} {found!r}, expected {expected!r}: it was copied under "
-                f"this name: {MEND}"
+                f"{file.filename}: holds {name} {found!r}, expected {expected!r}: it was copied "
+                f"under this name: {MEND}"
             )
     if tr_s is not None:
-        check_tr(file, as_fraction(tr_s))
-    if why := file.attrs.get("by_hand"):
+        check_tr(file, tr_s)
+    if "by_hand" in attrs:
         notices.warn(
-            f"{path}: holds arrays that were put in by hand ({why}), not those that the settings "
-            f"make; if they should not count, {MEND}"
+            f"{file.filename}: holds arrays that were put in by hand ({attrs['by_hand']}), not "
+            f"those that the settings make; if they should not count, {MEND}"
         )
 
 
 def check_tr(file: h5py.File, tr_s: Exact) -> None:
     """Refuse a file that was made for another TR."""
-    if "tr_s" not in file.attrs:
-        raise StoreError(f"{file.filename}: does not say its TR: {MEND}")
-    numerator, denominator = (int(part) for part in file.attrs["tr_s"])
-    found = as_fraction(f"{numerator}/{denominator}")
+    try:
+        found = Fraction(*(int(part) for part in file.attrs["tr_s"]))
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise StoreError(f"{file.filename}: does not say its TR: {MEND}") from error
     expected = as_fraction(tr_s)
     if found != expected:
         raise StoreError(

@@ -8,6 +8,7 @@ study. What a file promises but does not hold is refused as well, since HDF5 rea
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from math import ceil, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,26 +49,28 @@ def read_labels(path: Path, wanted: str) -> tuple[str, int, tuple[str, ...]]:
     BrainError
         If the file cannot be read, does not say which dataset is meant, or holds it elsewhere.
     """
-    # Asked first, so that a file that another program holds is not taken for a damaged one.
-    with hdf5.opened(path, BrainError, MEND):
-        pass
-    if not hdf5.survives(lambda: _found(path, wanted, walk=True)):
+    try:
+        found: tuple[str, int, tuple[str, ...]] = hdf5.in_child(lambda: _found(path, wanted))
+    except hdf5.Crashed as error:
         raise BrainError(
             f"{path}: damaged: the HDF5 library crashes or never ends while it reads its "
             f"structure: {MEND}"
-        )
-    return _found(path, wanted)
+        ) from error
+    return found
 
 
-def _found(path: Path, wanted: str, walk: bool = False) -> tuple[str, int, tuple[str, ...]]:
+def _found(path: Path, wanted: str) -> tuple[str, int, tuple[str, ...]]:
     with hdf5.opened(path, BrainError, MEND) as file:
         try:
             dataset = wanted or _only_one(file)
             found = _dataset(file, dataset)
             n_volumes, n_parcels = _shape(found, dataset)
             _refuse_elsewhere(file, found, dataset)
-            if walk and n_volumes:
-                found[:: max(1, n_volumes - 1)]
+            if n_volumes:
+                # Damage that the library does not survive is met here; any other is said with
+                # its rows when they are read.
+                with suppress(*hdf5.FOREIGN):
+                    found[:: max(1, n_volumes - 1)]
             return dataset, n_volumes, _labels(file, found, dataset, n_parcels)
         except hdf5.FOREIGN as error:
             raise BrainError(f"{path}: {hdf5.reason(error)}: {MEND}") from error

@@ -27,7 +27,9 @@ def test_differences_are_named(tmp_path, change, message):
     assert message in stamps.difference(tmp_path / "x.h5", {**PARAMS, **change})
 
 
-@pytest.mark.parametrize("text", [None, "", "{", "[]", "{}"])
+@pytest.mark.parametrize(
+    "text", [None, "", "{", "[]", "{}", '{"params": "x"}', '{"params": 1}', "[" * 99999]
+)
 def test_missing_or_damaged_stamp_is_no_agreement(tmp_path, text):
     if text is not None:
         stamps.stamp_path(tmp_path / "x.h5").write_text(text)
