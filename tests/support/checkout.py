@@ -24,6 +24,7 @@ PARTS = (
     "environment.yml",
     "pyproject.toml",
 )
+WARM = Path(__file__).with_name("warm.py")
 TINY = ("--configfile", "config/datasets/tiny.yaml")
 
 
@@ -93,7 +94,12 @@ class Checkout:
         return Checkout(folder)
 
     def start(
-        self, *arguments: str, cores: int = 2, leads: bool = False, **extra: str
+        self,
+        *arguments: str,
+        cores: int = 2,
+        leads: bool = False,
+        warm: bool = False,
+        **extra: str,
     ) -> subprocess.Popen[str]:
         """Start ``snakemake`` in the copy without waiting.
 
@@ -101,9 +107,12 @@ class Checkout:
         ----------
         leads
             A group of processes of its own, as one that a terminal's shell starts.
+        warm
+            Jobs start with the large libraries loaded (``tests/support/warm.py``).
         """
+        program = [str(WARM)] if warm else ["-m", "snakemake"]
         return subprocess.Popen(
-            [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments],
+            [sys.executable, *program, "--cores", str(cores), *arguments],
             cwd=self.folder,
             env=environment(PYTHONPATH=str(self.folder), **extra),
             stdout=subprocess.PIPE,
@@ -113,9 +122,11 @@ class Checkout:
             preexec_fn=heed_interrupts if leads else None,
         )
 
-    def snakemake(self, *arguments: str, cores: int = 2, **extra: str) -> tuple[int, str]:
+    def snakemake(
+        self, *arguments: str, cores: int = 2, warm: bool = False, **extra: str
+    ) -> tuple[int, str]:
         """Run ``snakemake`` in the copy; exit code and what it printed."""
-        process = self.start(*arguments, cores=cores, **extra)
+        process = self.start(*arguments, cores=cores, warm=warm, **extra)
         output, _ = process.communicate(timeout=1800)
         return process.returncode, output
 

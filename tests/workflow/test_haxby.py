@@ -55,7 +55,7 @@ def haxby(tmp_path_factory):
         "model": {"bottleneck": 48},
     }
     (checkout.folder / "haxby.yaml").write_text(yaml.safe_dump(study))
-    code, output = checkout.snakemake(*TINY, "haxby.yaml")
+    code, output = checkout.snakemake(*TINY, "haxby.yaml", warm=True)
     assert code == 0, output[-4000:]
     return checkout, checkout.folder / "results" / "haxby"
 
@@ -126,7 +126,7 @@ def test_report_names_the_study(haxby):
 def test_the_other_run_is_held_out_by_name(haxby):
     checkout, _ = haxby
     other = ("--config", "dataset=haxby-run-01", "align={held_out: run-01}")
-    code, output = checkout.snakemake("align", *TINY, "haxby.yaml", *other)
+    code, output = checkout.snakemake("align", *TINY, "haxby.yaml", *other, warm=True)
     assert code == 0, output[-4000:]
     path = checkout.folder / "results" / "haxby-run-01" / "align" / "splits.tsv"
     splits = pd.read_csv(path, sep="\t")

@@ -51,7 +51,7 @@ def study(finished, planner, tmp_path):
         (copy.folder / "mine.yaml").write_text(yaml.safe_dump(mine))
         if "--dry-run" in arguments:
             return planner(copy.folder, *arguments, *TINY, "mine.yaml")
-        return copy.snakemake(*arguments, *TINY, "mine.yaml")
+        return copy.snakemake(*arguments, *TINY, "mine.yaml", warm=True)
 
     run.results = copy.folder / "results" / "mine"
     return run

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 def page(sandbox):
     """The tiny study's report after its simulated scans were left without any signal."""
     settings = "simulate={bold: {signal: 0}}"
-    code, output = sandbox.snakemake(*TINY, "--config", settings)
+    code, output = sandbox.snakemake(*TINY, "--config", settings, warm=True)
     assert code == 0, output[-3000:]
     html = sandbox.folder / "results/tiny/validate/report/index.html"
     return html.read_text(encoding="utf-8")

@@ -55,7 +55,7 @@ def trailer(tmp_path_factory):
         "train": {"window_trs": 8, "baseline": {"n_folds": 2}},
     }
     (checkout.folder / "trailer.yaml").write_text(yaml.safe_dump(study))
-    code, output = checkout.snakemake(*TINY, "trailer.yaml")
+    code, output = checkout.snakemake(*TINY, "trailer.yaml", warm=True)
     assert code == 0, output[-4000:]
     return movie, checkout.folder / "results" / "trailer"
 
