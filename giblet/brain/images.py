@@ -7,7 +7,6 @@ to the end of a compressed file, where its checksum and length stand.
 
 from __future__ import annotations
 
-import bz2
 import gzip
 import io
 import math
@@ -22,19 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet import notices
-from giblet.brain import foreign, headers
+from giblet.brain import foreign, formats, headers
 from giblet.brain.grid import Grid
 from giblet.errors import BrainError
 
-# Deflate packs at most 1,032 bytes into one.
-DEFLATE_RATIO = 1032
-# What nibabel looks at to tell formats apart; a NIfTI-2 header has 540.
-SNIFFED = 1024
 PIECE = 2**20
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 # The fourth axis of these is no time.
 NO_TIME = ("hz", "ppm", "rads")
-OF_ANOTHER_KIND = (".head", ".par", ".mnc")
 # Surface data as a volume have one long axis.
 LONGEST_LINE = 1000
 
@@ -177,15 +171,15 @@ def _unreadable(file: str, error: Exception) -> BrainError:
 
 
 def _load(file: str, stack: ExitStack) -> Image:
-    stream = stack.enter_context(_stream(file))
-    block = _first_bytes(file, stream)
-    kind, block = _class_of(file, block)
+    stream = stack.enter_context(formats.unpacked(file))
+    block = formats.first_bytes(file, stream)
+    kind, block = formats.class_of(file, block)
     file_map = kind.filespec_to_file_map(file)
     data_file = file_map["image"].filename
     if data_file != file:
         # Of a pair, the header was named.
         foreign.require_there(data_file)
-        stream = stack.enter_context(_stream(data_file))
+        stream = stack.enter_context(formats.unpacked(data_file))
     file_map["image"].fileobj = stream
     raw = _raw_header(kind, block)
     if raw is not None:
@@ -212,7 +206,7 @@ def _described(file: str, data_file: str, image: Any, raw: Any, stream: IO[bytes
     dtype = np.dtype(image.get_data_dtype())
     _require_numbers(file, dtype)
     offset = int(getattr(image.dataobj, "offset", 0))
-    headers.require_room(file, shape, dtype.itemsize, offset, _capacity(data_file, stream))
+    headers.require_room(file, shape, dtype.itemsize, offset, formats.capacity(data_file, stream))
     notes: list[str] = []
     codes: tuple[int, ...] = ()
     unit = int(raw["xyzt_units"]) & 7 if raw is not None and "xyzt_units" in raw else 2
@@ -260,59 +254,6 @@ def _require_numbers(file: str, dtype: np.dtype[Any]) -> None:
         raise BrainError(
             f"{file}: holds complex numbers ({dtype}), not BOLD: export the magnitude image"
         )
-
-
-def _capacity(file: str, stream: IO[bytes]) -> int | None:
-    """Bytes that the unpacked file can have at most; None if its packing sets no bound."""
-    if isinstance(stream, gzip.GzipFile):
-        return os.path.getsize(file) * DEFLATE_RATIO
-    return os.path.getsize(file) if isinstance(stream, io.BufferedReader) else None
-
-
-def _stream(file: str) -> IO[bytes]:
-    """The unpacked bytes of a file; how it is packed is seen from its first bytes."""
-    with open(file, "rb") as handle:
-        start = handle.read(4)
-    if start.startswith(foreign.GZIP):
-        return gzip.GzipFile(file, "rb")  # type: ignore[return-value]
-    if start.startswith(foreign.BZIP2):
-        return bz2.BZ2File(file, "rb")  # type: ignore[return-value]
-    if start.startswith(foreign.ZSTD):
-        from nibabel.openers import ImageOpener
-
-        return ImageOpener(file, "rb")  # type: ignore[return-value]
-    return open(file, "rb")
-
-
-def _first_bytes(file: str, stream: IO[bytes]) -> bytes:
-    block = stream.read(SNIFFED)
-    stream.seek(0)
-    # AFNI's and Philips' headers are texts, MINC is HDF5.
-    found = None if file.lower().endswith(OF_ANOTHER_KIND) else foreign.what_it_is(block)
-    if found:
-        what, fix = found
-        raise BrainError(f"{file}: not a readable NIfTI image (it is {what}): {fix}")
-    return block
-
-
-def _class_of(file: str, block: bytes) -> tuple[Any, bytes]:
-    """nibabel's class for a file, and the first bytes of its header."""
-    import nibabel
-
-    sniff: Any = (block, file)
-    for kind in nibabel.all_image_classes:
-        fits, sniff = kind.path_maybe_image(file, sniff)
-        if not fits:
-            continue
-        if kind in (nibabel.Cifti2Image, nibabel.GiftiImage):
-            raise BrainError(foreign.surface(file))
-        if issubclass(kind, nibabel.Minc1Image):
-            # Of which the time may be any axis.
-            raise BrainError(f"{file}: a MINC file: convert it to NIfTI (mnc2nii)")
-        return kind, sniff[0] if sniff else block
-    raise BrainError(
-        f"{file}: not a readable NIfTI image (no format that nibabel knows): export it again"
-    )
 
 
 def header_tr_s(image: Any) -> float | None:
