@@ -22,6 +22,7 @@ from giblet.timing import Exact, as_fraction
 
 # A restart has this many rows on both sides of it: fewer are rows out of order.
 FEWEST = 3
+SHORT_PARTS = 12
 # What restarts for good look like when nobody asked for parts.
 LEAST_ORDERED = 0.9
 LEAST_DENSITY = 0.25
@@ -35,8 +36,8 @@ def split_parts(rows: Sequence[Row], restart_s: Exact | None, asked: int = 1) ->
     With a part column, one part per value, in the order in which the values first appear.
     Otherwise a new part begins where the time starts again: at a row that starts at or
     before its part's first one, or at least `restart_s` before the latest one. At least
-    `FEWEST` rows have to lie ahead of it and behind it; where more parts are asked for than
-    that gives, one row each.
+    `FEWEST` rows have to lie ahead of it and behind it; in a table of up to `SHORT_PARTS` rows
+    for each part asked for, one row where those are too few parts.
 
     Parameters
     ----------
@@ -57,7 +58,9 @@ def split_parts(rows: Sequence[Row], restart_s: Exact | None, asked: int = 1) ->
     parts = _restarts(rows, step, FEWEST)
     if asked <= 1:
         return parts if _for_good(parts) else [list(rows)]
-    return parts if len(parts) >= asked else _restarts(rows, step, 1)
+    if len(parts) >= asked or len(rows) > SHORT_PARTS * asked:
+        return parts
+    return _restarts(rows, step, 1)
 
 
 def _restarts(rows: Sequence[Row], step: Fraction, fewest: int) -> list[list[Row]]:

@@ -18,6 +18,7 @@ from giblet.stimulus.cell_times import clock_seconds
 # Cues that touch: YouTube leaves 10 ms between them.
 TOUCHING_S = Fraction(1, 4)
 # How many neighbours have to roll for a file to be one of rolling captions.
+FEWEST = 2
 LEAST_SHARE, SURE_SHARE, SURELY = 0.3, 0.5, 3
 WORD_TIME = re.compile(r"<([0-9]+:[0-9:.]+)>")
 
@@ -38,7 +39,7 @@ def roll(cues: Sequence[Shown]) -> bool:
     pairs = [(a, b) for a, b in pairwise(cues) if _touch(a, b)]
     rolling = sum(_rolls(a, b) for a, b in pairs)
     held = sum(a.lines == b.lines for a, b in pairs)
-    if not rolling:
+    if not rolling or rolling + held < FEWEST:
         return False
     share = (rolling + held) / (len(cues) - 1)
     return share >= SURE_SHARE or (rolling >= SURELY and share >= LEAST_SHARE)
