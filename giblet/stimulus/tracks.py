@@ -80,14 +80,12 @@ class Scan:
     tracks : of picture and sound, those that hold packets
     reached_s : latest end of a packet of any stream, on the container's clock
     fault : what broke off the pass; "" if nothing did
-    corrupt : seconds on the container's clock of packets marked as damaged in transmission
     complete : whether the pass reached the film's end
     """
 
     tracks: tuple[Track, ...]
     reached_s: Fraction | None
     fault: str
-    corrupt: tuple[Fraction, ...]
     complete: bool
 
 
@@ -101,18 +99,17 @@ class _Rows:
         self.rows: list[tuple[int, int, bool, bool, bool, int]] = []
         self.content = self.last = 0
 
-    def add(self, packet: Any, order: int) -> int:
-        """Keep a packet, and say where it ends."""
+    def add(self, packet: Any, order: int) -> None:
+        """Keep a packet."""
         stamp, length = packet.pts, max(packet.duration or 0, 0)
         if stamp is None or self.decoding_times:
             stamp = packet.dts
         missing = stamp is None or abs(stamp) + length > LARGEST
         if missing:
             stamp, length = self.last, 0
-        self.last = end = stamp + length
+        self.last = stamp + length
         self.content += length
         self.rows.append((stamp, length, packet.is_keyframe, missing, packet.is_discard, order))
-        return end
 
     @property
     def content_s(self) -> Fraction:
@@ -157,7 +154,6 @@ def scan(container: Any, streams: Sequence[Any], until_s: Fraction | None = None
     """Read the stamps of all packets, or of those of the first `until_s` seconds of content."""
     rows = {stream.index: _Rows(stream) for stream in streams}
     others: dict[int, Fraction] = {}
-    corrupt: list[Fraction] = []
     limit_s = None if until_s is None else max(until_s, Fraction(0)) + MARGIN_S
     incoming, order, fault, complete = container.demux(), 0, "", False
     while True:
@@ -178,14 +174,12 @@ def scan(container: Any, streams: Sequence[Any], until_s: Fraction | None = None
                 others[packet.stream_index] = max(end_s, others.get(packet.stream_index, end_s))
             continue
         order += 1
-        end = of.add(packet, order)
-        if packet.is_corrupt:
-            corrupt.append(end * of.time_base)
+        of.add(packet, order)
         if limit_s is not None and order % LOOK_EVERY == 0 and _all_beyond(rows, limit_s):
             break
     tracks = tuple(of.track() for of in rows.values() if of.rows)
     ends = [*others.values(), *(_end_s(track) for track in tracks)]
-    return Scan(tracks, max(ends, default=None), fault, tuple(corrupt), complete)
+    return Scan(tracks, max(ends, default=None), fault, complete)
 
 
 def _all_beyond(rows: dict[int, _Rows], limit_s: Fraction) -> bool:
