@@ -12,6 +12,8 @@ with 1 if one hangs, crashes, raises anything but a GibletError, or is spoken of
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
 import os
 import sys
 import time
@@ -56,14 +58,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--n", type=int, default=10_000, help="number of files")
     parser.add_argument("--kinds", nargs="+", help="only these kinds")
+    parser.add_argument("--quick", action="store_true", help="no kinds that load networks")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, help="file for the table")
+    parser.add_argument("--json", type=Path, help="file for every outcome")
     parser.add_argument("--look", metavar="KIND:NUMBER", help="one mutation, with its traceback")
     parser.add_argument("--folder", type=Path, default=Path("fuzz"), help="for --look")
     given = parser.parse_args()
     if given.look:
         return look(given.look, given.folder)
     kinds = [kind for kind in report.KINDS if not given.kinds or kind.name in given.kinds]
+    kinds = [kind for kind in kinds if not (given.quick and kind.slow)]
     imports()
     start = time.monotonic()
     found = []
@@ -81,6 +86,8 @@ def main() -> int:
         ]
     )
     print(text)
+    if given.json is not None:
+        given.json.write_text(json.dumps([dataclasses.asdict(one) for one in found]))
     if given.out is not None:
         given.out.write_text(text + "\n", encoding="utf-8")
     return int(any(one.what in pool.BAD for one in found))

@@ -28,7 +28,8 @@ class Kind:
     mutation : changes the contents of one of them
     read : reads a file as the rules do, with what `make` left in the folder
     weight : how many mutations it gets, beside the other kinds
-    named : what a message has to hold besides the file's name, or in its place
+    named : pattern of what a message may hold in the place of the file's name
+    slow : reading loads a network, which takes seconds
     """
 
     name: str
@@ -37,6 +38,7 @@ class Kind:
     read: Callable[[Path, Path], Any]
     weight: int = 1
     named: str = ""
+    slow: bool = False
 
     def names(self, message: str, file: Path) -> bool:
         """Whether a message says which file it is about."""
