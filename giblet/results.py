@@ -52,6 +52,7 @@ def read_made_table(
     path: str | Path,
     columns: Sequence[str] = (),
     *,
+    numbers: Sequence[str] = (),
     texts: Sequence[str] | None = None,
     plain: bool = False,
     **named: Any,
@@ -61,6 +62,7 @@ def read_made_table(
     Parameters
     ----------
     columns : columns that must be there
+    numbers : columns that must be there and hold numbers, or nothing
     texts : columns that may hold text, all others holding numbers; None for any
     plain : it was written without :func:`without_formulas`
     **named : arguments of :func:`pandas.read_csv`
@@ -80,18 +82,25 @@ def read_made_table(
     except (OSError, ValueError, OverflowError) as error:
         said = " ".join(str(error).split())
         raise StoreError(f"{path}: not the table that was written ({said}): {MEND}") from error
-    missing = [name for name in columns if name not in table.columns]
+    missing = [name for name in (*columns, *numbers) if name not in table.columns]
     if missing:
         raise StoreError(
             f"{path}: has no column {missing[0]!r}; found "
             f"{', '.join(map(str, table.columns))}: {MEND}"
         )
-    if texts is not None:
-        _require_numbers(path, table.drop(columns=list(texts), errors="ignore"))
+    others = [] if texts is None else [name for name in table.columns if name not in texts]
+    require_numbers(path, table[[*numbers, *others]])
     return table if plain else _each_text(table, from_text)
 
 
-def _require_numbers(path: str | Path, table: pd.DataFrame) -> None:
+def require_numbers(path: str | Path, table: pd.DataFrame) -> None:
+    """Refuse a table with a cell that holds something and is no number.
+
+    Raises
+    ------
+    StoreError
+        Naming the row and the column.
+    """
     import pandas as pd
 
     for name in table.columns:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from giblet.errors import ConfigError, MediaError
 from giblet.features.recordings import mono_blocks
-from giblet.results import made_sound, read_made_table
+from giblet.results import made_sound, read_made_table, require_numbers
 from giblet.timing import Exact, trs_overlapping
 
 HERE = "features/benchmark_codecs"
@@ -80,6 +80,7 @@ def run_sound(
     table = read_made_table(text, plain=True)
     if "speech" not in table:
         raise MediaError(f"{text}: no column 'speech': run stimulus again")
+    require_numbers(text, table[["speech"]])
     begin, end = start / sample_rate_hz, (start + length) / sample_rate_hz
     during = list(trs_overlapping(begin, end, tr_s, len(table)))
     # The mean of no TR, or of one that is not known, is no number, and no speech.

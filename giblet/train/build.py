@@ -223,7 +223,7 @@ def load_network(model_dir: str | Path, weights: str = "model.safetensors") -> G
     with torch.device("meta"):
         try:
             net = GibletNet(**kwargs)
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
+        except Exception as error:  # sizes that do not fit fail in many ways
             raise TrainError(
                 f"{folder / 'model.json'}: describes no network ({error}): delete the folder and "
                 "train again"

@@ -67,7 +67,8 @@ def draw_runs(table: str | Path, path: Path, dpi: int) -> None:
 def _read(path: str | Path, column: str) -> pd.DataFrame:
     rows = read_made_table(
         path,
-        (column,),
+        (column, "source", "subject"),
+        numbers=NUMBERS,
         dtype={column: str, "subject": str, "source": str},
         keep_default_na=False,
         na_values=[""],

@@ -30,7 +30,8 @@ def draw_partition(table: str | Path, path: Path, dpi: int) -> None:
     """
     rows = read_made_table(
         table,
-        ("region", "part", "value"),
+        ("region", "part"),
+        numbers=("value",),
         dtype={"region": str},
         keep_default_na=False,
         na_values=[""],

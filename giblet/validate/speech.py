@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from giblet.errors import ValidationError
-from giblet.results import read_made_table
+from giblet.results import read_made_table, require_numbers
 from giblet.validate.testset import TestSet
 
 MODES = ("auto", "always", "never")
@@ -90,4 +90,5 @@ def _shares(path: Path, run: str, n_trs: int) -> NDArray[np.float64]:
             f"{path} has {len(table)} TRs, the study {n_trs} for {run}: one of them was made with "
             "other settings; run stimulus and align again"
         )
+    require_numbers(path, table[["speech"]])
     return table["speech"].to_numpy(float)[:n_trs]

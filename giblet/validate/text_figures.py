@@ -17,7 +17,9 @@ def draw_text(retrieved: str | Path, path: str | Path, *, dpi: int) -> None:
     ----------
     retrieved : ``text/retrieved.tsv``
     """
-    table = read_made_table(retrieved, ("n_candidates", "source", "rank"), keep_default_na=False)
+    table = read_made_table(
+        retrieved, ("source",), numbers=("n_candidates", "rank"), keep_default_na=False
+    )
     with figure(path, dpi, figsize=(5, 3.5)) as (_, axis):
         if table.empty:
             axis.set_title("no test TR has text")
@@ -47,6 +49,7 @@ def draw_text_regions(table: str | Path, path: str | Path, *, dpi: int) -> None:
     rows = read_made_table(
         table,
         ("region", "subject"),
+        numbers=("pairwise", "ci_low", "ci_high", "q"),
         dtype={"region": str, "subject": str},
         keep_default_na=False,
         na_values=[""],

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from tests.support.fuzz import films, images, results, tables
+from tests.support.fuzz import films, images, pages, results, tables
 from tests.support.fuzz.kinds import Kind
 from tests.support.fuzz.pool import BAD, GOOD, Case, Outcome
 
-KINDS: list[Kind] = [*tables.KINDS, *images.KINDS, *films.KINDS, *results.KINDS]
+KINDS: list[Kind] = [*tables.KINDS, *images.KINDS, *films.KINDS, *results.KINDS, *pages.KINDS]
 COLUMNS = (*GOOD, *BAD)
 
 

@@ -347,12 +347,22 @@ KINDS = [
     ),
     Kind("cache study", study_files, once((3, change_contents), (2, BYTES)), read_study, 3),
     Kind("text.tsv", stimulus_files("text", "good.tsv"), mixture((1, TEXT)), read_texts, 2),
-    Kind("audio.wav", sound_files, mixture((2, change_chunk), (2, BYTES)), read_sound, 2, slow=True),
+    Kind(
+        "audio.wav", sound_files, mixture((2, change_chunk), (2, BYTES)), read_sound, 2, slow=True
+    ),
     Kind("splits.tsv", split_files, mixture((1, TEXT)), read_splits, 3),
     Kind("history.csv", history_files, mixture((1, TEXT)), read_training, 2),
     Kind("metrics.json", figure_files, once((2, JSON), (2, change_json)), read_training, 3),
     Kind("metrics.csv", score_files, mixture((1, TEXT)), read_scores, 2),
     Kind("stamps", stamp_files, once((2, JSON), (2, change_json)), read_stamp, 3),
     Kind("progress.json", progress_files, once((2, JSON), (2, change_json)), read_stamp, 2),
-    Kind("safetensors", weight_files, once((1, BYTES), (1, TEXT)), read_weights, 3, r"step-", slow=True),
+    Kind(
+        "safetensors",
+        weight_files,
+        once((1, BYTES), (1, TEXT)),
+        read_weights,
+        3,
+        r"step-",
+        slow=True,
+    ),
 ]
