@@ -5,7 +5,7 @@
     python benchmarks/fuzz_readers.py --look srt:1234 --folder /tmp/look
 
 Mutation 1234 of kind srt is the same file at any time. Each is read in a process that may use
-10 s of CPU and 1 GiB of memory. A file has to be read, or refused in one line that names it; exits
+20 s of CPU and 1 GiB of memory. A file has to be read, or refused in one line that names it; exits
 with 1 if one hangs, crashes, raises anything but a GibletError, or is spoken of unclearly.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib
 import json
 import os
 import sys
@@ -25,21 +26,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.support.fuzz import pool, report  # noqa: E402
 
+NEEDED = """
+av openpyxl pandas soundfile jsonschema nilearn.masking nilearn.signal safetensors.torch
+giblet.align.regressors giblet.align.splits giblet.align.study giblet.brain.ceiling giblet.brain.run
+giblet.brain.space giblet.features.audio giblet.features.text giblet.simulate.drives giblet.stamps
+giblet.stimulus.audio giblet.stimulus.text giblet.stimulus.video giblet.tables
+giblet.train.checkpoint giblet.train.data giblet.train.seeds giblet.validate.report.page
+giblet.validate.single giblet.watching.training
+"""
+
 
 def imports() -> None:
     """Import here what the readers need, so that no worker waits for it."""
-    import av  # noqa: F401
-    import jsonschema  # noqa: F401
-    import nilearn.masking
-    import nilearn.signal  # noqa: F401
-    import openpyxl  # noqa: F401
-    import pandas  # noqa: F401
-    import safetensors.torch  # noqa: F401
-    import soundfile  # noqa: F401
-
-    import giblet.align.study
-    import giblet.features.audio
-    import giblet.train.checkpoint  # noqa: F401
+    for name in NEEDED.split():
+        importlib.import_module(name)
 
 
 def look(case: str, folder: Path) -> int:

@@ -24,7 +24,7 @@ SECONDS_OF = {
 }
 # Nanoseconds of a film have 13 digits, those since 1970 have 19.
 LARGEST_CELL = 10**24
-NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # A comma that can only be a decimal one; one that can be either; a point among decimal commas.
 DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]*),[0-9]+")
 EITHER = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")

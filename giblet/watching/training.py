@@ -46,7 +46,7 @@ def read_progress(path: Path, root: Path, now: float) -> TrainingState | None:
         said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         state = str(said["state"])
         updated = float(said.get("updated") or path.stat().st_mtime)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     silent_s = None
     quiet_s = now - updated

@@ -66,7 +66,7 @@ def _codes(folder: Path) -> dict[str, frozenset[str]]:
             read = json.loads(stamp.read_text(encoding="utf-8"))
             # A digest of the other params follows the fingerprint.
             found.setdefault(read["rule"], set()).add(str(read["params"]["code"]).split()[0])
-        except (OSError, ValueError, KeyError, IndexError):
+        except (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError):
             continue
     return {rule: frozenset(codes) for rule, codes in found.items()}
 

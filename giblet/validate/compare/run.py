@@ -115,7 +115,7 @@ def _configuration(folder: Path) -> dict[str, Any] | None:
     try:
         params = json.loads(stamp.read_text(encoding="utf-8"))["params"]
         found: dict[str, Any] = json.loads(params["settings_json"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return found
 

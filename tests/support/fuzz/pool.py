@@ -30,7 +30,7 @@ from tests.support.fuzz.kinds import Kind
 
 # CPU time of one file, and what its reading may take in memory and write. Each good file
 # needs less than a tenth of that.
-CPU_S = 10
+CPU_S = 20
 # For what waits without computing.
 WALL_S = 120
 MEMORY = 2**30
