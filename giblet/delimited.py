@@ -159,17 +159,17 @@ def _quoted(path: str | Path, purpose: Purpose, text: str, separator: str) -> Nu
         if len(text) > LONGEST_CELL and max(map(len, lines)) > LONGEST_CELL:
             _refuse_long(path, purpose, lines, separator)
         return [(n, line.split(separator) if line else []) for n, line in enumerate(lines, 1)]
-    as_letters = _letters(text, separator)
     try:
         rows = _by_csv(text, separator, strict=True)
+        if not any("\n" in cell for _, cells in rows for cell in cells):
+            return rows
     except csv.Error:
-        # Marks inside a cell, or one at its start that is a letter: as they stand.
-        if _is_even(as_letters):
-            return as_letters
-        rows = _leniently(path, purpose, text, separator)
-    if any("\n" in cell for _, cells in rows for cell in cells) and _is_even(as_letters):
+        rows = []
+    # Marks inside a cell, or one at its start that swallows lines: letters, if rows are even so.
+    as_letters = _letters(text, separator)
+    if _is_even(as_letters):
         return as_letters
-    return rows
+    return rows or _leniently(path, purpose, text, separator)
 
 
 def _letters(text: str, separator: str) -> Numbered:
