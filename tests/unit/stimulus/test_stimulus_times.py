@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
+import time
 import warnings
 from contextlib import suppress
 from fractions import Fraction
@@ -197,6 +198,16 @@ def test_any_table_is_read_or_refused(folder, rows):
     path = written(folder / "a.tsv", "\n".join(lines))
     with suppress(GibletError):
         assert len(quietly(path)) == 10
+
+
+@pytest.mark.parametrize("unit", ["seconds", "clock"])
+@pytest.mark.parametrize("piece", ["9", "1,", "1.", "1 ", "1:", "1h", "-", ".", "e", "1,000", "s"])
+def test_long_cells_take_linear_time(piece, unit):
+    begun = time.process_time()
+    for tail in ("", "x", "!", " s!"):
+        with suppress(AnnotationError):
+            seconds("x", piece * (30_000 // len(piece)) + tail, unit, 1)
+    assert time.process_time() - begun < 1
 
 
 def test_rows_far_beyond_the_run_cost_nothing(folder):
