@@ -28,6 +28,9 @@ MARKS = (
 GUESSED_BYTES = 2**16
 # Known by their marks or zero bytes, and never meant where these are missing.
 NOT_GUESSED = ("utf_7", "utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le")
+# Their letters come in pairs of bytes and next to each other; a lone byte among ASCII letters is
+# an accent, which a short text alone does not tell charset-normalizer.
+EAST_ASIAN = ("big5", "cp932", "cp949", "cp950", "euc_", "gb", "hz", "iso2022", "johab", "shift_")
 # What accented letters of Excel for Mac's CSV files become in Windows' code page.
 OF_MAC = re.compile("[A-Za-z][ŽŠšŸˆ\ufffd]|[Ž€…][a-z]")
 # How much of a file shows that it is UTF-16 without a mark.
@@ -192,6 +195,8 @@ def _guessed(path: str | Path, purpose: Purpose, data: bytes) -> str:
     alike = [m for m in matches if m.chaos <= best.chaos and m.coherence >= best.coherence]
     fitting = {name for match in alike for name in match.could_be_from_charset}
     name = next((name for name in PREFERRED if name in fitting), best.encoding)
+    if name.startswith(EAST_ASIAN) and not re.search(b"[\x80-\xff]{2}", telling):
+        name = PREFERRED[0] if not re.search(b"[\x81\x8d\x8f\x90\x9d]", telling) else "latin_1"
     text = data.decode(name, errors="replace")
     if name in PREFERRED and len(OF_MAC.findall(text)) > len(re.findall("[À-ÿ]", text)):
         name = "mac_roman"

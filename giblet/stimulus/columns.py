@@ -104,8 +104,8 @@ def find_columns(
     Raises
     ------
     AnnotationError
-        If a named column is not there, or none is found for the start or the text, or the
-        times are frames or samples.
+        If a named column is not there, none is found for the start or the text, two columns
+        have the name of one that is used, or the times are frames or samples.
     """
     found: dict[str, int | None] = {}
     for role in ("start", "end", "duration", "text", "part", "speech"):
@@ -122,6 +122,7 @@ def find_columns(
             f"the columns are {', '.join(map(repr, header))}: name the one to use in "
             f"stimulus/text/{role}_column"
         )
+    _refuse_twice(path, header, found)
     stated = _stated_units(path, header, found)
     _inherit_unit(path, header, found, stated)
     is_transcript = name_and_unit(header[text])[0] in TRANSCRIPTS
@@ -136,6 +137,18 @@ def find_columns(
         {role: stated.get(role, unit) for role in TIMES if found[role] is not None},
         frozenset(stated),
     )
+
+
+def _refuse_twice(path: str | Path, header: list[str], found: Mapping[str, int | None]) -> None:
+    """Refuse a column that is used and has the name of another one."""
+    for index in found.values():
+        name = "" if index is None else _squeezed(header[index])
+        same = [k + 1 for k, other in enumerate(header) if name and _squeezed(other) == name]
+        if len(same) > 1:
+            raise AnnotationError(
+                f"{path}: column {same[0]} and column {same[1]} are both named "
+                f"{header[same[0] - 1]!r}: rename or delete one"
+            )
 
 
 def has_columns(header: list[str], named: Mapping[str, str | None]) -> bool:

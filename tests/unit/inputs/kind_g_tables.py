@@ -533,3 +533,20 @@ def _(folder):
         rows = [f"{k}\t{missing}\t{word}" for k, word in enumerate(("Nan", "None", "NA", "null"))]
         path = written(folder, "\n".join(["start\tend\tword", *rows]))
         assert texts(path, 4) == ["Nan", "None", "NA", "null"], missing
+
+
+@KIND.refused(
+    "an annotation with two columns of one name, which is used",
+    "…: column 3 and column 4 are both named 'text': rename or delete one",
+)
+def _(folder):
+    texts(written(folder, "start,end,text,Text\n0,1,a,A\n1,2,b,B\n", "a.csv"))
+
+
+@KIND.warned(
+    "one accented letter of Windows' code page, which could be half a letter of another one",
+    "…p.tsv: is not UTF-8; read as cp1252, 'Área' for one. If letters look wrong, save it as UTF-8",
+)
+def _(folder):
+    path = written(folder, "Área\tb\n1\t2\n".encode("cp1252"), "p.tsv")
+    assert open_parcels(path).labels == ("Área", "b")
