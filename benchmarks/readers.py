@@ -16,6 +16,7 @@ import contextlib
 import inspect
 import io
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -249,13 +250,17 @@ class Side:
     """A checkout's process."""
 
     def __init__(self, checkout: Path, folder: Path, files: Path) -> None:
-        folder.mkdir()
-        for path in files.iterdir():
-            (folder / path.name).hardlink_to(path)
-        command = [sys.executable, __file__, str(checkout), "--serve", str(folder)]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-        )
+        shutil.copytree(files, folder, copy_function=os.link)
+        command = [
+            sys.executable,
+            str(Path(__file__).resolve()),
+            str(checkout),
+            "--serve",
+            str(folder),
+        ]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        # Paths in the tables are relative.
+        self.process = subprocess.Popen(command, text=True, bufsize=1, cwd=folder, **pipes)
         self.to: IO[str] = self.process.stdin  # type: ignore[assignment]
         self.back: IO[str] = self.process.stdout  # type: ignore[assignment]
 

@@ -45,6 +45,13 @@ def _study(folder: Path) -> None:
         for run in names
     ]
     _table(folder / "scans.tsv", [head, *scans])
+    for path in [
+        "data/text.xlsx",
+        *(row[1] for row in rows),
+        *(row[k] for row in scans for k in (2, 5)),
+    ]:
+        (folder / str(path)).parent.mkdir(exist_ok=True)
+        (folder / str(path)).write_text(str(path))
 
 
 def _confounds(path: Path, rng: np.random.Generator) -> None:

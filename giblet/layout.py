@@ -94,15 +94,15 @@ def _header_at(filled: Numbered, is_header: IsHeader | None, grouped: Set[int]) 
     """Index of the header among the rows that are not empty."""
     first = filled[:TITLES]
     if is_header is not None:
-        fits = [
-            index
-            for index, (_, cells) in enumerate(first)
-            if all(_is_word(cell) for cell in cells) and is_header([as_text(c) for c in cells])
-        ]
-        # Names that stand over several columns have others below them.
-        alone = [index for index in fits if first[index][0] not in grouped]
-        if fits:
-            return (alone or fits)[0]
+        fit: int | None = None
+        for index, (number, cells) in enumerate(first):
+            if all(_is_word(cell) for cell in cells) and is_header([as_text(c) for c in cells]):
+                # Names that stand over several columns have others below them.
+                if number not in grouped:
+                    return index
+                fit = index if fit is None else fit
+        if fit is not None:
+            return fit
     at = 0
     for index in range(1, len(first)):
         number, above = filled[at]
