@@ -48,8 +48,10 @@ def checked(
     """
     if problem := unusable(text):
         raise family(f"{where} is {text!r}, {problem}")
-    text = re.sub(r"(?<=.)/{2,}", "/", text)
-    text = re.sub(r"^(\./)+(?=.)", "", text)
+    if "//" in text:
+        text = re.sub(r"(?<=.)/{2,}", "/", text)
+    if text.startswith("./"):
+        text = re.sub(r"^(\./)+(?=.)", "", text)
     if os.path.isdir(text) and not folder:
         raise family(f"{where} is {text!r}, a folder: name a file in it")
     if os.path.exists(text) or (glob and any(mark in text for mark in "*?")):
@@ -63,7 +65,8 @@ def checked(
 
 def unusable(text: str) -> str:
     """What is wrong with a path whatever files there are; "" if nothing is."""
-    if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp", "Cs") for letter in text):
+    hidden = ("Cc", "Zl", "Zp", "Cs")
+    if not text.isprintable() and any(unicodedata.category(one) in hidden for one in text):
         return (
             "which holds a line break, a tab or another character that is not shown: rename the "
             "file, or correct the cell"
