@@ -29,7 +29,8 @@ def make(folder: Path) -> None:
 
 def _table(path: Path, rows: Sequence[Sequence[Any]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as handle:
-        csv.writer(handle, delimiter="," if path.suffix == ".csv" else "\t").writerows(rows)
+        delimiter = "," if path.suffix == ".csv" else "\t"
+        csv.writer(handle, delimiter=delimiter, lineterminator="\n").writerows(rows)
 
 
 def _study(folder: Path) -> None:

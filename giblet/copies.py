@@ -70,10 +70,13 @@ def refuse_shared_scans(path: str | Path, scans: pd.DataFrame) -> None:
     TableError
         Naming both rows, the file and the volumes.
     """
-    seen: dict[str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+    seen: dict[tuple[int, int] | str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     for row, record in enumerate(scans.to_dict("records"), start=1):
         cells = {str(name): value for name, value in record.items()}
-        for before, other in seen[os.path.realpath(cells["bold"])]:
+        same = seen[_identity(cells["bold"])]
+        for before, other in same:
+            if os.path.realpath(other["bold"]) != os.path.realpath(cells["bold"]):
+                continue
             first, second = _volumes(other), _volumes(cells)
             if range(max(first.start, second.start), min(first.stop, second.stop)):
                 one, two = (
@@ -85,7 +88,16 @@ def refuse_shared_scans(path: str | Path, scans: pd.DataFrame) -> None:
                     f"{two}: name each one's own file in column 'bold', or volumes that do not "
                     "overlap in first_volume and n_volumes"
                 )
-        seen[os.path.realpath(cells["bold"])].append((row, cells))
+        same.append((row, cells))
+
+
+def _identity(path: str) -> tuple[int, int] | str:
+    """The same for two names of one file; asked for often, so without following links by hand."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return os.path.realpath(path)
+    return found.st_dev, found.st_ino
 
 
 def _volumes(cells: dict[str, Any]) -> range:

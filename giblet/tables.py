@@ -357,19 +357,19 @@ def _refuse_duplicates(
     path: str | Path, table: pd.DataFrame, numbers: list[int], columns: list[str]
 ) -> None:
     first: dict[tuple[str, ...], int] = {}
-    for row, names in zip(numbers, table[columns].itertuples(index=False), strict=True):
-        if tuple(names) in first:
+    for row, *names in zip(numbers, *(table[name] for name in columns), strict=True):
+        if (before := first.setdefault(tuple(names), row)) != row:
             raise TableError(
-                f"{path} row {row}: {' '.join(names)!r} is listed twice, first in row "
-                f"{first[tuple(names)]}: remove one of the rows"
+                f"{path} row {row}: {' '.join(names)!r} is listed twice, first in row {before}: "
+                "remove one of the rows"
             )
-        first[tuple(names)] = row
 
 
 def _whole_numbers(path: Path, numbers: list[int], texts: list[str], column: str) -> list[int]:
     out = []
+    values = {text: whole_number(text) for text in set(texts)}
     for row, text in zip(numbers, texts, strict=True):
-        value = whole_number(text)
+        value = values[text]
         if value is None or value < 0:
             raise TableError(
                 f"{path} row {row}: {column} is {shortened(text)}, expected a whole number"
