@@ -294,8 +294,9 @@ def sides(before: Path) -> Iterator[tuple[Side, Side]]:
 
 def compared(now: Side, before: Side, name: str, seconds: float) -> tuple[list[float], float]:
     """Ratios of pairs of readings, and the seconds of one before."""
-    warm = [side.seconds(name) for side in (now, before)]
-    once = min(*warm, now.seconds(name), before.seconds(name))
+    for side in (now, before):
+        side.seconds(name)
+    once = max(now.seconds(name), before.seconds(name))
     times = max(1, round(READING_S / max(once, 1e-6)))
     n_pairs = min(MOST, max(FEWEST, round(seconds / (2 * times * once))))
     ratios, own = [], []
