@@ -201,7 +201,10 @@ def _guessed(path: str | Path, purpose: Purpose, data: bytes) -> str:
     if name in PREFERRED and len(OF_MAC.findall(text)) > len(re.findall("[À-ÿ]", text)):
         name = "mac_roman"
         text = data.decode(name)
-    word = re.search(r"\w*[^\x00-\x7f]\w*", text)
+    letter = re.search(r"[^\x00-\x7f]", text)
+    # In a window: in a long text of one word the search would take its length squared.
+    near = "" if letter is None else text[max(0, letter.start() - 40) : letter.end() + 40]
+    word = re.search(r"\w*[^\x00-\x7f]\w*", near)
     example = f", {word[0][:40]!r} for one" if word else ""
     notices.warn(f"{path}: is not UTF-8; read as {name}{example}. If letters look wrong, {mend}")
     return text

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import soundfile
 
 MEND = "delete it and run snakemake again"
+MOST_COLUMNS = 2000
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 _SHOWN = re.compile(r"'+[=+\-@\t\r\n＝＋－＠]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)", re.IGNORECASE)
@@ -82,6 +83,8 @@ def read_made_table(
     except (OSError, ValueError, OverflowError) as error:
         said = " ".join(str(error).split())
         raise StoreError(f"{path}: not the table that was written ({said}): {MEND}") from error
+    if len(table.columns) > MOST_COLUMNS:
+        raise StoreError(f"{path}: has {len(table.columns)} columns, which no job writes: {MEND}")
     missing = [name for name in (*columns, *numbers) if name not in table.columns]
     if missing:
         raise StoreError(

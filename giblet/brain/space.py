@@ -13,7 +13,7 @@ from giblet.brain.atlas import load_atlas, region_names
 from giblet.brain.grid import Grid
 from giblet.brain.mask import ScanRange, compute_mask, load_mask, say_too_large
 from giblet.brain.parcels import open_parcels
-from giblet.errors import ConfigError
+from giblet.errors import BrainError, ConfigError
 from giblet.store import replacing, writing
 
 
@@ -55,6 +55,8 @@ def make_space(
     if kind == "parcels":
         _refuse_for_parcels(mask=mask, atlas=atlas)
         labels = open_parcels(bold[0], parcels_dataset).labels
+        if not labels:
+            raise BrainError(f"{bold[0]}: holds no parcels: export it again")
         with writing(space_out, stage="brain") as file:
             file.attrs["kind"] = kind
             file["labels"] = [str(label) for label in labels]

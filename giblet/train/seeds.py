@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -77,8 +78,16 @@ def mean_figures(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         elif all(isinstance(value, Mapping) for value in values):
             out[name] = mean_figures(values)
         elif all(isinstance(value, int | float) for value in values):
-            out[name] = sum(values) / len(values)
+            out[name] = sum(map(_as_float, values)) / len(values)
     return out
+
+
+def _as_float(value: float) -> float:
+    """A number of JSON, whose whole numbers have no end."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _validation(figures: Mapping[str, Any]) -> dict[str, float]:

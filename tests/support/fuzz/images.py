@@ -119,7 +119,7 @@ PACKED = once((3, inside_gzip(HEADER)), (1, inside_gzip(BYTES)), (2, BYTES), (1,
 KINDS = [
     Kind("nii", lambda folder: scan_files(folder, ".nii"), NIFTI, read_run, 6),
     Kind("nii.gz", lambda folder: scan_files(folder, ".nii.gz"), PACKED, read_run, 6),
-    Kind("computed mask", deciding_files, PACKED, read_space, 4),
+    Kind("computed mask", deciding_files, PACKED, read_space, 4, r"aids/bold\.nii\.gz"),
     Kind("mask", mask_files, either, read_mask, 5),
     Kind("atlas", atlas_files, either, read_atlas, 5),
 ]
