@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= 2
 # One more than cores: tests on the little Slurm mostly wait for it.
 WORKERS ?= $(shell expr $(CORES) + 1)
-# Further options of pytest, such as --demo-results results/demo.
+# Further options of pytest, such as --demo-results=results/demo.
 PYTEST ?=
 VENV := .venv
 BIN := $(VENV)/bin
