@@ -14,7 +14,10 @@ from giblet.stimulus.text import extract_text
 from giblet.stimulus.video import extract_frames
 
 # What comes from elsewhere: the runs table, the TR, the codec, the rule.
-ELSEWHERE = {"tr_s", "movie_onset_s", "n_trs", "text_part", "sample_rate_hz", "run", "movie"}
+ELSEWHERE = {
+    *("tr_s", "movie_onset_s", "n_trs", "text_part", "text_parts", "text_shared"),
+    *("sample_rate_hz", "run", "movie"),
+}
 BLOCK = SCHEMAS.parent / "blocks" / "stimulus.yaml"
 FUNCTIONS = {"video": extract_frames, "audio": extract_audio, "text": extract_text}
 
