@@ -64,7 +64,7 @@ def test_spaces_and_quotes_in_paths_work(study):
         ({"settings": {"stimulis": {}}}, "unknown config key 'stimulis': did you mean 'stimulus'"),
         ({"settings": {"tr_s": "soon"}}, "config key 'tr_s' is 'soon', not a number"),
         ({"settings": {"seed": -1}}, "config key 'seed': -1"),
-        ({"settings": {"runs": "no.tsv"}}, "no.tsv: no such table"),
+        ({"settings": {"runs": "no.tsv"}}, "no.tsv: no such file: correct the path"),
         ({"settings": {"scans": None}}, "config key 'scans' is empty"),
         ({"runs": f"run\tmovie\nrun-1\t{MOVIE}\nrun-1\t{MOVIE}\n"}, "'run-1' is listed twice"),
         ({"scans": f"subject\trun\tbold\nann\trun-7\t{BOLD}\n"}, "'run-7' is not in the runs"),

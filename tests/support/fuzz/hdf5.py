@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -142,6 +144,13 @@ def set_values(rng: Random, file: h5py.File) -> None:
     part[...] = values
 
 
+def _outside() -> str:
+    """A file outside, of the fuzzer's own: what later changes write to the dataset goes there."""
+    path = Path(tempfile.gettempdir(), "giblet-fuzz-outside.raw")
+    path.write_bytes(b"not for everybody" * 100)
+    return str(path)
+
+
 def link(rng: Random, file: h5py.File) -> None:
     """Put a link in the place of a part: out of the file, to nothing, or in a circle."""
     names = _names(file)
@@ -151,7 +160,7 @@ def link(rng: Random, file: h5py.File) -> None:
     del file[name]
     kind = rng.randrange(5)
     if kind == 0:
-        file[name] = h5py.ExternalLink("/etc/passwd", "/x")
+        file[name] = h5py.ExternalLink(_outside(), "/x")
     elif kind == 1:
         file[name] = h5py.SoftLink("/gone")
     elif kind == 2:
@@ -163,18 +172,18 @@ def link(rng: Random, file: h5py.File) -> None:
 
 
 def store_outside(rng: Random, file: h5py.File) -> None:
-    """Keep the values of a dataset in another file of the machine."""
+    """Keep the values of a dataset in another file."""
     part = _dataset(rng, file)
     if part is None or not part.shape or part.dtype.kind not in "iuf":
         return
     name, shape, dtype = part.name, part.shape, part.dtype
     del file[name]
     if rng.random() < 0.5:
-        outside = [("/etc/passwd", 0, h5py.h5f.UNLIMITED)]
+        outside = [(_outside(), 0, h5py.h5f.UNLIMITED)]
         file.create_dataset(name, shape, dtype, external=outside)
     else:
         layout = h5py.VirtualLayout(shape, dtype)
-        layout[...] = h5py.VirtualSource("/etc/passwd", "x", shape=shape)
+        layout[...] = h5py.VirtualSource(_outside(), "x", shape=shape)
         file.create_virtual_dataset(name, layout)
 
 
