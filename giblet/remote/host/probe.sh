@@ -1,7 +1,6 @@
 # What the host has. Set above: python, before, environment, rewrite.
 main() {
-    # rsync would make it readable to all.
-    mkdir -p -- "$folder/environment" || refuse folder "$folder"
+    mkdir -p -- "$folder" || refuse folder "$folder"
     load_environment
     eval "$before"
     cd || exit 3

@@ -14,6 +14,8 @@ main() {
     load_environment
     find_python
     cd "$folder/environment" || refuse folder "$folder"
+    # rsync has made the folder readable to all.
+    chmod go= . || refuse folder "$folder"
     if [ "$giblet_environment" = "$own" ]; then
         say installing
         make setup PYTHON="$found" 2>&1 | quote_lines
