@@ -2,7 +2,7 @@
 
 import pytest
 
-from giblet.errors import ValidationError
+from giblet.errors import StoreError, ValidationError
 from giblet.validate.report.files import Files, read_json, read_table
 
 
@@ -46,6 +46,6 @@ def test_empty_cells_are_nan_and_sentences_stay_sentences(tmp_path):
 def test_json_that_is_not_named_values(tmp_path):
     path = tmp_path / "metrics.json"
     path.write_text("[1, 2]")
-    with pytest.raises(ValidationError, match="holds list, expected named values"):
+    with pytest.raises(StoreError, match="holds list, expected named values: delete it"):
         read_json(path)
     assert read_json(None) == {}
